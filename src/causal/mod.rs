@@ -1,0 +1,5 @@
+//! The call graph read from telemetry, and the causal Bayesian network built on it.
+
+pub mod graph;
+
+pub use graph::{CallGraph, Edge, EdgeOrigin, TreeNode};

@@ -1,0 +1,26 @@
+//! sagetop: find the root cause of an SLO violation from Jaeger and Prometheus.
+//!
+//! Data flows one way; a room imports only from the rooms before it
+//! (`tests/it/rooms.rs` fails otherwise):
+//!
+//! ```text
+//!  Jaeger, Prometheus
+//!        │ HTTP
+//!        ▼
+//!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← config ← engine ← tui, commands
+//!  nouns    clients,    one row   burn  call     model  root        files,   fetch →   screens, CLI
+//!           catalogue   a window  rate  graph,          causes      secrets  learn →
+//!                       + store         CBN                                  diagnose
+//! ```
+
+pub mod causal;
+pub mod commands;
+pub mod config;
+pub mod diagnosis;
+pub mod domain;
+pub mod engine;
+pub mod gvae;
+pub mod slo;
+pub mod telemetry;
+pub mod tui;
+pub mod windows;

@@ -1,0 +1,3 @@
+//! Thin binary: everything lives in the library.
+
+fn main() {}
