@@ -140,11 +140,7 @@ impl Rpc {
 
     /// Requests of users to the entry `service`.
     pub fn entry(service: &ServiceName, operation: Option<&Clean>) -> Self {
-        Self {
-            caller: Party::User,
-            callee: Party::Service(service.clone()),
-            operation: operation.cloned(),
-        }
+        Self { caller: Party::User, callee: Party::Service(service.clone()), operation: operation.cloned() }
     }
 }
 

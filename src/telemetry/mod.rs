@@ -1,9 +1,15 @@
 //! Clients for Jaeger and Prometheus, the HTTP policy they share, and the metric catalogue.
 
 pub mod catalogue;
+pub mod error;
+pub mod jaeger;
+pub mod prometheus;
 pub mod settings;
 pub mod types;
 
 pub use catalogue::{Catalogue, Feature, LatencyQuery};
+pub use error::Error;
+pub use jaeger::{Jaeger, TraceQuery, TraceStats};
+pub use prometheus::Prometheus;
 pub use settings::{Auth, BackendSettings, JaegerApi, JaegerSettings};
 pub use types::{Dependency, Matrix, Series, Span, SpanId, SpanKind, TraceId};

@@ -64,7 +64,10 @@ pub struct BackendSettings {
     #[serde(default)]
     pub tenant: Option<String>,
     /// Whole-request timeout; at most 30 s is used.
-    #[serde(default = "default_timeout", with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[serde(
+        default = "default_timeout",
+        with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required"
+    )]
     pub timeout: Duration,
     /// Largest decoded response accepted, MiB.
     #[serde(default = "default_max_response_mib")]
