@@ -1,5 +1,7 @@
 //! The call graph read from telemetry, and the causal Bayesian network built on it.
 
+pub mod cbn;
 pub mod graph;
 
+pub use cbn::{Cbn, EntityNode, LatencyNode};
 pub use graph::{CallGraph, Edge, EdgeOrigin, TreeNode};
