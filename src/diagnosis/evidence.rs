@@ -8,10 +8,12 @@
 
 use std::collections::BTreeMap;
 
+use super::metric::since_gap;
 use super::reference::{FeatureKinds, Reference, column, kind_of, load_of, mean_known, own_surprise};
 use crate::causal::{Cbn, LatencyNode};
 use crate::domain::{Clean, Column, Entity, NodeName, Party, Resource, ServiceName, Side};
 use crate::gvae::Gvae;
+use crate::gvae::model::is_sum;
 use crate::gvae::data::median;
 use crate::windows::Frame;
 
@@ -57,6 +59,7 @@ pub fn collect(
     unusual: f64,
 ) -> candle_core::Result<Evidence> {
     let rows = frame.len().saturating_sub(reference.span)..frame.len();
+    let since = since_gap(frame);
     let mut evidence = Evidence::default();
     for (e, node) in model.cbn.entities.iter().enumerate() {
         let load = load_of(kinds, &node.x, frame);
@@ -66,7 +69,7 @@ pub fn collect(
             if values.is_empty() {
                 continue;
             }
-            let seen: Vec<_> = rows.clone().map(|r| metric.surprise(values, load, r)).collect();
+            let seen: Vec<_> = rows.clone().map(|r| metric.surprise(values, load, r, since[r])).collect();
             let Some(mean) = mean_known(&seen) else { continue };
             let kind = kind_of(kinds, c);
             let finding = Finding {
@@ -74,7 +77,7 @@ pub fn collect(
                 resource: kind.resource,
                 what: metric_name(c),
                 observed: middle(rows.clone().map(|r| values[r])),
-                normal: middle(rows.clone().map(|r| metric.expected(values, load, r).0)),
+                normal: middle(rows.clone().filter_map(|r| Some(metric.expected(values, load, r, since[r])?.0))),
                 surprise: reference.metric_tails[e][m].surprise(mean),
             };
             match &node.entity {
@@ -101,6 +104,9 @@ fn latencies(
     let recent = frame.rows(rows.clone());
     let own = own_surprise(model, &recent)?;
     for (j, node) in model.cbn.latencies.iter().enumerate() {
+        if !is_own(&model.cbn, j) {
+            continue;
+        }
         let (Some(mean), Some(owner)) = (mean_known(&own[j]), node.entities.first()) else { continue };
         let entity = model.cbn.entities[*owner].entity.clone();
         let Some((_, c)) = node.quantiles.first() else { continue };
@@ -108,7 +114,7 @@ fn latencies(
             resource: if matches!(entity, Entity::Channel { .. }) { Resource::Network } else { Resource::Latent },
             what: latency_name(node),
             observed: middle(column(&recent, c).iter().copied()),
-            normal: Some(f64::from(model.normaliser.y[j][0].centre.exp())),
+            normal: Some(f64::from(model.normaliser.y[j][0].centre_ms())),
             surprise: reference.latency_tails[j].surprise(mean),
             entity: entity.clone(),
         };
@@ -119,6 +125,13 @@ fn latencies(
         }
     }
     Ok(())
+}
+
+/// Whether a latency can be somebody's own doing: the client side of a call is the sum of parts
+/// that are judged by themselves, and a pool of client sides is a mixture of them.
+fn is_own(cbn: &Cbn, j: usize) -> bool {
+    let node = &cbn.latencies[j];
+    !is_sum(cbn, j) && !(node.side == Side::Client && node.rpc.callee == Party::Any)
 }
 
 /// A slow channel is the callee's doing, unless all channels of its caller are slow at once.

@@ -6,11 +6,14 @@ use serde::{Deserialize, Serialize};
 use super::tail::surprise;
 use crate::domain::Direction;
 use crate::gvae::data::{Scale, median};
+use crate::windows::Frame;
 
 /// Trailing windows that tell the level of a drifting metric …
 const TRAIL: usize = 30;
 /// … not counting the newest ones, which the question is about.
 const SKIP: usize = 5;
+/// Fewest trailing windows that tell a level. Windows before a gap in the data do not count.
+const MIN_TRAIL: usize = 5;
 /// A drifting level has to change by this share to be one scale off.
 const DRIFT_SCALE: f32 = 0.10;
 /// A steady metric has to change by this share to be one scale off.
@@ -61,26 +64,36 @@ impl MetricModel {
         (load - self.load.centre).clamp(-4.0 * self.load.scale, 4.0 * self.load.scale)
     }
 
-    /// The value to expect in window `row` of `values`, and its scale.
-    pub fn expected(&self, values: &[f32], load: Option<&[f32]>, row: usize) -> (f32, f32) {
+    /// The value to expect in window `row` of `values`, and its scale; `None` where a drifting
+    /// level has too little of a past since `since`, the first row after the last gap.
+    pub fn expected(
+        &self,
+        values: &[f32],
+        load: Option<&[f32]>,
+        row: usize,
+        since: usize,
+    ) -> Option<(f32, f32)> {
         if self.drifts {
-            let from = row.saturating_sub(SKIP + TRAIL);
-            let mut before: Vec<f32> =
-                values[from..row.saturating_sub(SKIP)].iter().copied().filter(|v| v.is_finite()).collect();
-            let centre = median(&mut before).unwrap_or(values[row]);
-            return (centre, (DRIFT_SCALE * centre.abs()).max(1e-9));
+            let until = row.saturating_sub(SKIP);
+            let from = until.saturating_sub(TRAIL).max(since).min(until);
+            let mut before: Vec<f32> = values[from..until].iter().copied().filter(|v| v.is_finite()).collect();
+            if before.len() < MIN_TRAIL {
+                return None;
+            }
+            let centre = median(&mut before)?;
+            return Some((centre, (DRIFT_SCALE * centre.abs()).max(1e-9)));
         }
         let load = load.map_or(f32::NAN, |l| l[row]);
-        (self.residual.centre + self.slope * self.offset(load), self.residual.scale)
+        Some((self.residual.centre + self.slope * self.offset(load), self.residual.scale))
     }
 
     /// Surprise of window `row` before calibration; `None` where the value is missing.
-    pub fn surprise(&self, values: &[f32], load: Option<&[f32]>, row: usize) -> Option<f64> {
+    pub fn surprise(&self, values: &[f32], load: Option<&[f32]>, row: usize, since: usize) -> Option<f64> {
         let value = values[row];
         if !value.is_finite() {
             return None;
         }
-        let (expected, scale) = self.expected(values, load, row);
+        let (expected, scale) = self.expected(values, load, row, since)?;
         let t = f64::from((value - expected) / scale);
         Some(match self.direction {
             Direction::Up => surprise(t),
@@ -88,6 +101,21 @@ impl MetricModel {
             Direction::Both => surprise(t.abs()) - std::f64::consts::LN_2,
         })
     }
+}
+
+/// For every row, the first row after the last gap before it: a gap is more than three windows long.
+pub fn since_gap(frame: &Frame) -> Vec<usize> {
+    let limit = 3 * i128::try_from(frame.length.as_nanos()).unwrap_or(i128::MAX / 3);
+    let mut start = 0;
+    (0..frame.len())
+        .map(|row| {
+            let before = row.checked_sub(1).map(|r| frame.ends[r].as_nanosecond());
+            if before.is_some_and(|b| frame.ends[row].as_nanosecond() - b > limit) {
+                start = row;
+            }
+            start
+        })
+        .collect()
 }
 
 /// Robust slope of `values` on `load`: least squares with Huber weights, a few rounds.
@@ -128,9 +156,9 @@ mod tests {
         let mut cpu: Vec<f32> = load.iter().map(|l| 0.5 * l + 3.0).collect();
         let model = MetricModel::fit(&cpu, Some(&load), false, Direction::Up);
         assert!((model.slope - 0.5).abs() < 0.02, "{}", model.slope);
-        let quiet = model.surprise(&cpu, Some(&load), 39).unwrap();
+        let quiet = model.surprise(&cpu, Some(&load), 39, 0).unwrap();
         cpu[39] *= 2.0;
-        let loud = model.surprise(&cpu, Some(&load), 39).unwrap();
+        let loud = model.surprise(&cpu, Some(&load), 39, 0).unwrap();
         assert!(quiet < 1.5 && loud > 8.0, "{quiet} {loud}");
     }
 
@@ -138,15 +166,15 @@ mod tests {
     fn a_drifting_level_is_judged_by_its_change() {
         let mut memory: Vec<f32> = (0..500).map(|i| 1000.0 + 10.0 * i as f32).collect();
         let model = MetricModel::fit(&memory[..50], None, true, Direction::Up);
-        assert!(model.surprise(&memory, None, 499).unwrap() < 1.5);
+        assert!(model.surprise(&memory, None, 499, 0).unwrap() < 1.5);
         memory[499] *= 3.0;
-        assert!(model.surprise(&memory, None, 499).unwrap() > 7.0);
+        assert!(model.surprise(&memory, None, 499, 0).unwrap() > 7.0);
     }
 
     #[test]
     fn direction_decides_what_is_bad() {
         let values: Vec<f32> = (0..100).map(|i| 50.0 + (i % 5) as f32).chain([10.0]).collect();
-        let of = |d| MetricModel::fit(&values, None, false, d).surprise(&values, None, 100).unwrap();
+        let of = |d| MetricModel::fit(&values, None, false, d).surprise(&values, None, 100, 0).unwrap();
         assert!(of(Direction::Up) < 0.1 && of(Direction::Down) > 7.0 && of(Direction::Both) > 7.0);
     }
 }

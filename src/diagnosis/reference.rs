@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
-use super::metric::MetricModel;
+use super::metric::{MetricModel, since_gap};
 use super::tail::{Tail, student_tail};
 use crate::domain::{Clean, Column, Direction, Entity, Resource};
 use crate::gvae::loss::noise;
@@ -77,6 +77,7 @@ impl Reference {
                     .collect()
             })
             .collect();
+        let since = since_gap(frame);
         let metric_tails = model
             .cbn
             .entities
@@ -87,7 +88,7 @@ impl Reference {
                 e.x.iter()
                     .zip(models)
                     .map(|(c, m)| {
-                        let all = (0..frame.len()).map(|r| m.surprise(column(frame, c), load, r));
+                        let all = (0..frame.len()).map(|r| m.surprise(column(frame, c), load, r, since[r]));
                         Tail::fit(rolling(&all.collect::<Vec<_>>(), span))
                     })
                     .collect()
@@ -136,7 +137,7 @@ pub fn own_surprise(model: &Gvae, frame: &Frame) -> candle_core::Result<Vec<Vec<
     for _ in 0..PRIOR_SAMPLES {
         let z = prior_sample(model, &batch, &mut rng)?;
         for (j, tail) in tails.iter_mut().enumerate() {
-            let decoded = model.decode(j, &batch.x, &z, &batch.y)?;
+            let decoded = model.widened(j, &model.decode(j, &batch.x, &z, &batch.y)?)?;
             let t = (&batch.y.ln[j] - &decoded.mean)?.div(&decoded.ln_scale.exp()?)?;
             for (sum, t) in tail.iter_mut().zip(t.flatten_all()?.to_vec1::<f32>()?) {
                 *sum += student_tail(f64::from(t)) / PRIOR_SAMPLES as f64;

@@ -18,8 +18,10 @@ pub fn surprise(t: f64) -> f64 {
 
 /// Share of history taken as the tail.
 const TAIL: f64 = 0.05;
-/// Smallest mean excess: no statistic is trusted to be steadier than this.
-const MIN_EXCESS: f64 = 0.15;
+/// A mean of five independent surprises, each Exp(1), has its 95 % quantile here …
+const MIN_THRESHOLD: f64 = 1.83;
+/// … and this mean excess above it. No statistic is trusted to be steadier.
+const MIN_EXCESS: f64 = 0.35;
 
 /// How high a statistic gets in ordinary times: its 95 % quantile and the mean excess above
 /// it. A plain empirical tail saturates at 1/n; the exponential goes on.
@@ -44,7 +46,7 @@ impl Tail {
         let threshold = values[cut];
         let above = &values[cut..];
         let excess = above.iter().map(|v| v - threshold).sum::<f64>() / above.len() as f64;
-        Self { threshold, excess: excess.max(MIN_EXCESS) }
+        Self { threshold: threshold.max(MIN_THRESHOLD), excess: excess.max(MIN_EXCESS) }
     }
 
     /// Calibrated surprise of `value`: −ln of the probability of as much or more in ordinary
@@ -54,7 +56,7 @@ impl Tail {
         if value >= self.threshold {
             at_threshold + (value - self.threshold) / self.excess
         } else {
-            (at_threshold * value / self.threshold.max(1e-9)).max(0.0)
+            (at_threshold * value / self.threshold).max(0.0)
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::windows::Frame;
 /// Beyond this many scales a network input says "very much" and no more: a network
 /// extrapolates badly. The structural part of a decoder sees unclipped latencies.
 pub const CLIP: f32 = 4.0;
-/// Smallest latency kept, milliseconds: microsecond clocks report 0.
-const MIN_MS: f32 = 1e-3;
+/// Smallest offset of a log-latency, milliseconds.
+const MIN_OFFSET_MS: f32 = 0.01;
 /// Smallest scale of a log-latency: 5 %.
 const MIN_LN_SCALE: f32 = 0.05;
 
@@ -54,9 +54,39 @@ pub fn median(v: &mut [f32]) -> Option<f32> {
     Some((low + high) / 2.0)
 }
 
-/// Log of a latency in milliseconds, kept finite.
-pub fn ln_ms(ms: f32) -> f32 {
-    ms.max(MIN_MS).ln()
+/// Scale of a latency column: log-latency is `ln(ms + offset)`. The offset, a tenth of the
+/// usual latency, keeps differences that are often 0 (delays on the way) from spreading over
+/// many orders of magnitude that mean nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyScale {
+    /// Of the log-latency.
+    pub ln: Scale,
+    /// Milliseconds.
+    pub offset: f32,
+}
+
+impl LatencyScale {
+    fn of(values: &[f32]) -> Self {
+        let mut positive: Vec<f32> = values.iter().copied().filter(|v| v.is_finite() && *v > 0.0).collect();
+        let offset = (0.1 * median(&mut positive).unwrap_or(1.0)).max(MIN_OFFSET_MS);
+        let ln = values.iter().filter(|v| v.is_finite()).map(|v| (v.max(0.0) + offset).ln());
+        Self { ln: Scale::of(ln, MIN_LN_SCALE), offset }
+    }
+
+    /// Log-latency of `ms`.
+    pub fn to_ln(&self, ms: f32) -> f32 {
+        (ms.max(0.0) + self.offset).ln()
+    }
+
+    /// Milliseconds of a log-latency.
+    pub fn to_ms(&self, ln: f32) -> f32 {
+        (ln.exp() - self.offset).max(0.0)
+    }
+
+    /// The usual latency, milliseconds.
+    pub fn centre_ms(&self) -> f32 {
+        self.to_ms(self.ln.centre)
+    }
 }
 
 /// Scales of everything a [`Cbn`] reads, by entity and latency index.
@@ -64,8 +94,8 @@ pub fn ln_ms(ms: f32) -> f32 {
 pub struct Normaliser {
     /// Per entity, per metric.
     pub x: Vec<Vec<Scale>>,
-    /// Per latency node, per quantile, of the log-latency.
-    pub y: Vec<Vec<Scale>>,
+    /// Per latency node, per quantile.
+    pub y: Vec<Vec<LatencyScale>>,
 }
 
 impl Normaliser {
@@ -93,10 +123,7 @@ impl Normaliser {
             .map(|n| {
                 n.quantiles
                     .iter()
-                    .map(|(_, c)| {
-                        let values = column(c).iter().filter(|v| v.is_finite()).map(|v| ln_ms(*v));
-                        Scale::of(values, MIN_LN_SCALE)
-                    })
+                    .map(|(_, c)| LatencyScale::of(column(c)))
                     .collect()
             })
             .collect();
@@ -111,7 +138,7 @@ pub struct Inputs {
     pub rows: usize,
     /// Per entity: rows × metrics, standardised and clipped; missing is 0, the centre.
     pub x: Vec<Vec<f32>>,
-    /// Per latency node: rows × quantiles, log-milliseconds; missing is the centre.
+    /// Per latency node: rows × quantiles, log-latencies; missing is the centre.
     pub y: Vec<Vec<f32>>,
     /// Per latency node: rows × quantiles, weight of the value in the likelihood; missing is 0.
     pub weight: Vec<Vec<f32>>,
@@ -142,7 +169,7 @@ impl Inputs {
                 for ((q, column), scale) in node.quantiles.iter().zip(scales) {
                     let ms = at(column, row);
                     let known = ms.is_finite();
-                    values.push(if known { ln_ms(ms) } else { scale.centre });
+                    values.push(if known { scale.to_ln(ms) } else { scale.ln.centre });
                     weights.push(if known { confidence(count, q.fraction() as f32) } else { 0.0 });
                 }
             }

@@ -12,7 +12,7 @@ pub mod net;
 pub mod settings;
 pub mod train;
 
-pub use data::{Inputs, Normaliser, Scale};
+pub use data::{Inputs, LatencyScale, Normaliser, Scale};
 pub use model::{Batch, Decoded, Gaussian, Gvae, Latencies};
 pub use settings::TrainSettings;
 pub use train::{TrainReport, train};

@@ -2,25 +2,33 @@
 //!
 //! This is the readable reference in plain candle operations; faster kernels are checked against it.
 //!
-//! A decoder has a structural and a learned part: the latency is the owner's own time plus
-//! a non-negative share of each parent's latency,
-//! `ln y = ln(exp(base + a) + Σ w·parent)`, where the network gives `a` (the owner's time
-//! given X and Z) and the log-scale of a Student-t likelihood, and `w` is learned per parent.
-//! Outside the range of the training data the sum extrapolates as latencies do.
+//! A decoder has a structural and a learned part, so that outside the range of the training
+//! data it extrapolates as latencies do. In milliseconds, with `a` from the network:
+//!
+//! * the client side of a call is what its parts add up to, but for a factor near 1:
+//!   `y = exp(a) · (server + request + response)`;
+//! * anything else is the owner's own time plus a non-negative share of each parent:
+//!   `y = exp(base + a) + Σ w·parent`, `w` learned.
+//!
+//! The likelihood is Student-t in the log-latency, its scale from the network, widened where
+//! the prediction leaves the range of the training data.
 
 use candle_core::{Device, Result, Tensor, Var};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::data::{CLIP, Inputs, Normaliser, Scale};
+use super::data::{CLIP, Inputs, LatencyScale, Normaliser};
 use super::net::Mlp;
 use super::settings::TrainSettings;
 use crate::causal::Cbn;
+use crate::domain::Side;
 
 /// Own time cannot be more than e^±8 times its usual value: keeps exp() finite.
 const OWN_RANGE: f64 = 8.0;
 /// Range of the log-scale of a log-latency: 1 % to a factor of 7.
 const LN_SCALE: (f64, f64) = (-4.6, 2.0);
+/// Growth of the scale per unit of log-latency outside the range of the training data.
+const EXTRAPOLATION: f64 = 0.2;
 /// Scale before training: 15 %.
 const LN_SCALE_START: f64 = -1.9;
 
@@ -79,11 +87,16 @@ impl Latencies {
     }
 }
 
+/// A (1, n) tensor.
+fn row(values: Vec<f32>) -> Result<Tensor> {
+    let n = values.len();
+    Tensor::from_vec(values, (1, n), &Device::Cpu)
+}
+
 /// Log-latencies as network inputs: standardised and clipped.
-fn standard(scales: &[Scale], ln: &Tensor) -> Result<Tensor> {
-    let row = |v: Vec<f32>| Tensor::from_vec(v, (1, scales.len()), &Device::Cpu);
-    let centre = row(scales.iter().map(|s| s.centre).collect())?;
-    let inverse = row(scales.iter().map(|s| 1.0 / s.scale).collect())?;
+fn standard(scales: &[LatencyScale], ln: &Tensor) -> Result<Tensor> {
+    let centre = row(scales.iter().map(|s| s.ln.centre).collect())?;
+    let inverse = row(scales.iter().map(|s| 1.0 / s.ln.scale).collect())?;
     let clip = f64::from(CLIP);
     ln.broadcast_sub(&centre)?.broadcast_mul(&inverse)?.clamp(-clip, clip)
 }
@@ -118,15 +131,28 @@ impl Batch {
     }
 }
 
+/// How a latency is made up of its parents.
+#[derive(Clone, Debug)]
+enum Structure {
+    /// It is their sum, by definition.
+    Sum,
+    /// The owner's own time, usually exp(base), (1, quantiles), and a share of each parent: raw
+    /// weights, (1, parents × quantiles), made non-negative by softplus.
+    Work { base: Tensor, share: Option<Var> },
+}
+
 #[derive(Clone, Debug)]
 struct Decoder {
     net: Mlp,
-    /// Raw weights of the parents, (1, parents × quantiles); softplus makes them non-negative.
-    share: Option<Var>,
-    /// Usual log of the owner's own time, per quantile, (1, quantiles).
-    base: Tensor,
+    structure: Structure,
     /// Per parent: which of its quantiles stands for each of ours; `None` when they are the same.
     aligned: Vec<Option<Tensor>>,
+    /// Offsets of the parents' latencies in our quantiles' order, (1, parents × quantiles).
+    parent_offset: Tensor,
+    /// Offsets of our own latencies, (1, quantiles).
+    offset: Tensor,
+    /// Range of log-latencies in the training data: centre and half-width, (1, quantiles) each.
+    range: (Tensor, Tensor),
 }
 
 /// The model of one application.
@@ -169,11 +195,29 @@ impl Gvae {
                 .sum();
             let from_parents: usize = node.parents.iter().map(width).sum();
             let net = Mlp::new(from_entities + from_parents, settings.hidden, 2 * quantiles, &mut rng)?;
+            let structure = if is_sum(&cbn, j) {
+                Structure::Sum
+            } else {
+                Structure::Work {
+                    base: base(&cbn, &normaliser, j)?,
+                    share: initial_share(quantiles, node.parents.len())?,
+                }
+            };
+            let scales = &normaliser.y[j];
+            let parent_offset = node.parents.iter().flat_map(|p| {
+                let ours = 0..quantiles;
+                ours.map(|i| normaliser.y[*p][nearest(&cbn, j, i, *p)].offset).collect::<Vec<_>>()
+            });
             decoders.push(Decoder {
                 net,
-                share: initial_share(quantiles, node.parents.len())?,
-                base: base(&cbn, &normaliser, j)?,
+                structure,
                 aligned: node.parents.iter().map(|p| align(&cbn, j, *p)).collect::<Result<_>>()?,
+                parent_offset: row(parent_offset.collect())?,
+                offset: row(scales.iter().map(|s| s.offset).collect())?,
+                range: (
+                    row(scales.iter().map(|s| s.ln.centre).collect())?,
+                    row(scales.iter().map(|s| CLIP * s.ln.scale).collect())?,
+                ),
             });
         }
         Ok(Self { cbn, normaliser, latent, encoders, priors, decoders, blankets })
@@ -233,22 +277,44 @@ impl Gvae {
         let head = decoder.net.forward(&Tensor::cat(&parts, 1)?)?;
         let quantiles = node.quantiles.len();
         let own = head.narrow(1, 0, quantiles)?.clamp(-OWN_RANGE, OWN_RANGE)?;
-        let mut total = own.broadcast_add(&decoder.base)?.exp()?;
-        if let Some(share) = &decoder.share {
-            let rows = total.dim(0)?;
-            let parents = node.parents.iter().zip(&decoder.aligned).map(|(p, index)| match index {
-                Some(index) => y.ln[*p].index_select(index, 1),
-                None => Ok(y.ln[*p].clone()),
-            });
-            let ms = Tensor::cat(&parents.collect::<Result<Vec<_>>>()?, 1)?.exp()?;
-            let shares = ms.broadcast_mul(&softplus(share.as_tensor())?)?;
-            total = (total + shares.reshape((rows, node.parents.len(), quantiles))?.sum(1)?)?;
-        }
+        let total = match &decoder.structure {
+            Structure::Sum => {
+                let parts = self.parents_ms(j, y)?.reshape(((), node.parents.len(), quantiles))?.sum(1)?;
+                (parts * own.exp()?)?
+            }
+            Structure::Work { base, share: None } => own.broadcast_add(base)?.exp()?,
+            Structure::Work { base, share: Some(share) } => {
+                let shares = self.parents_ms(j, y)?.broadcast_mul(&softplus(share.as_tensor())?)?;
+                let inherited = shares.reshape(((), node.parents.len(), quantiles))?.sum(1)?;
+                (own.broadcast_add(base)?.exp()? + inherited)?
+            }
+        };
+        let mean = total.broadcast_add(&decoder.offset)?.log()?;
         let ln_scale = head
             .narrow(1, quantiles, quantiles)?
             .affine(1.0, LN_SCALE_START)?
             .clamp(LN_SCALE.0, LN_SCALE.1)?;
-        Ok(Decoded { mean: total.log()?, ln_scale })
+        Ok(Decoded { mean, ln_scale })
+    }
+
+    /// Latencies of the parents of `j` in milliseconds, (rows, parents × quantiles of `j`).
+    fn parents_ms(&self, j: usize, y: &Latencies) -> Result<Tensor> {
+        let decoder = &self.decoders[j];
+        let parents = self.cbn.latencies[j].parents.iter().zip(&decoder.aligned).map(|(p, index)| match index {
+            Some(index) => y.ln[*p].index_select(index, 1),
+            None => Ok(y.ln[*p].clone()),
+        });
+        let ln = Tensor::cat(&parents.collect::<Result<Vec<_>>>()?, 1)?;
+        ln.exp()?.broadcast_sub(&decoder.parent_offset)?.relu()
+    }
+
+    /// What an answer at query time may claim: outside the range of the training data the scale
+    /// grows with the distance, since no share was ever measured out there.
+    pub fn widened(&self, j: usize, decoded: &Decoded) -> Result<Decoded> {
+        let (centre, half) = &self.decoders[j].range;
+        let beyond = decoded.mean.broadcast_sub(centre)?.abs()?.broadcast_sub(half)?.relu()?;
+        let scale = (decoded.ln_scale.exp()? + beyond.affine(EXTRAPOLATION, 0.0)?)?;
+        Ok(Decoded { mean: decoded.mean.clone(), ln_scale: scale.log()? })
     }
 
     /// All trainable tensors with stable names.
@@ -270,7 +336,7 @@ impl Gvae {
             add(format!("decoder.{j}"), &decoder.net);
         }
         for (j, decoder) in self.decoders.iter().enumerate() {
-            if let Some(share) = &decoder.share {
+            if let Structure::Work { share: Some(share), .. } = &decoder.structure {
                 all.push((format!("decoder.{j}.share"), share.clone()));
             }
         }
@@ -300,17 +366,26 @@ fn base(cbn: &Cbn, normaliser: &Normaliser, j: usize) -> Result<Tensor> {
         .iter()
         .enumerate()
         .map(|(i, scale)| {
-            let total = scale.centre.exp();
+            let total = scale.centre_ms().max(scale.offset);
             let parents: f32 = node
                 .parents
                 .iter()
-                .map(|p| 0.47 * normaliser.y[*p][nearest(cbn, j, i, *p)].centre.exp())
+                .map(|p| 0.47 * normaliser.y[*p][nearest(cbn, j, i, *p)].centre_ms())
                 .sum();
             (total - parents).max(0.1 * total).ln()
         })
         .collect();
-    let n = base.len();
-    Tensor::from_vec(base, (1, n), &Device::Cpu)
+    row(base)
+}
+
+/// The client side of a call over one edge is its server side plus its way, by definition.
+pub fn is_sum(cbn: &Cbn, j: usize) -> bool {
+    let node = &cbn.latencies[j];
+    let parts = |side: fn(Side) -> bool| node.parents.iter().any(|p| side(cbn.latencies[*p].side));
+    node.side == Side::Client
+        && node.rpc.caller.service().is_some()
+        && parts(|s| s == Side::Server)
+        && parts(|s| matches!(s, Side::Network | Side::Request | Side::Response))
 }
 
 /// Which quantile of parent `p` is nearest to quantile `i` of node `j`.
