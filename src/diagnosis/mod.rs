@@ -1,11 +1,17 @@
 //! Root causes: what is normal, what is unusual, counterfactuals, and the verdict.
 
+pub mod counterfactual;
 pub mod evidence;
 pub mod metric;
 pub mod reference;
+pub mod search;
 pub mod settings;
+pub mod suspects;
 pub mod tail;
+pub mod verdict;
 
+pub use counterfactual::{Intervention, Reset, World};
 pub use evidence::{Evidence, Finding};
 pub use reference::{FeatureKind, FeatureKinds, Reference};
 pub use settings::DiagnosisSettings;
+pub use verdict::{Case, DiagnosisError, diagnose};

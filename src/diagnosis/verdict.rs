@@ -1,0 +1,282 @@
+//! From evidence, suspects and counterfactuals to the verdict.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::counterfactual::World;
+use super::evidence::{self, Evidence};
+use super::reference::{FeatureKinds, Reference};
+use super::search::{Target, outcome, smallest_set};
+use super::settings::DiagnosisSettings;
+use super::suspects::{Suspect, reset_resource, suspects};
+use crate::causal::Cbn;
+use crate::domain::verdict::VERDICT_SCHEMA;
+use crate::domain::{
+    Basis, Clean, Culprit, Entity, ModelSummary, Progress, Ranked, RankedResource, Resource, ResourceCause,
+    ServiceName, Slo, SloReading, SloState, SloStatus, Stage, TimeRange, Timestamp, Verdict, VerdictKind,
+};
+use crate::gvae::Gvae;
+use crate::windows::Frame;
+
+/// Suspects described in full.
+const DESCRIBED: usize = 5;
+/// With a larger share of the model's columns missing, the answer is "unsure".
+const MAX_MISSING: f64 = 0.25;
+/// With a larger share of services unusual at once, the model does not know this situation.
+const MAX_UNUSUAL: f64 = 0.5;
+
+/// The question and everything that is known.
+pub struct Case<'a> {
+    /// The SLO asked about.
+    pub slo: &'a Slo,
+    /// How it stands.
+    pub status: &'a SloStatus,
+    /// The moment of the question.
+    pub at: Timestamp,
+    /// Windows up to `at`, some way back.
+    pub frame: &'a Frame,
+    /// The model …
+    pub model: &'a Gvae,
+    /// … with what is normal …
+    pub reference: &'a Reference,
+    /// … the catalogue's features …
+    pub kinds: &'a FeatureKinds,
+    /// … and its summary; `in_range` is filled in here.
+    pub summary: ModelSummary,
+    /// Settings.
+    pub settings: &'a DiagnosisSettings,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum DiagnosisError {
+    /// The diagnosed time has no data at all.
+    #[error("no window with data in the {minutes} minutes before {at}: nothing to diagnose")]
+    NoData {
+        /// Length of the diagnosis window.
+        minutes: u64,
+        /// The moment.
+        at: Timestamp,
+    },
+    /// The tensor library failed.
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// Answers the question.
+pub fn diagnose(case: &Case, progress: &dyn Progress) -> Result<Verdict, DiagnosisError> {
+    let settings = case.settings;
+    let start = minus(case.at, settings.window);
+    let asked = case.frame.between(start, case.at).len();
+    if asked == 0 {
+        return Err(DiagnosisError::NoData { minutes: settings.window.as_secs() / 60, at: case.at });
+    }
+    progress.report(Stage::Query, 0, 3, "evidence");
+    let evidence = evidence::collect(case.model, case.reference, case.kinds, case.frame, settings.unusual)?;
+    progress.report(Stage::Query, 1, 3, "counterfactuals");
+    let world =
+        World::abduct(case.model, case.reference, case.kinds, case.frame, settings.samples, settings.seed)?;
+    let suspects = suspects(&case.model.cbn, &evidence, &world, settings.unusual)?;
+    progress.report(Stage::Query, 2, 3, "smallest set");
+
+    let target = Target::of(case.model, case.slo);
+    let violated = case.status.observed_ms.is_some_and(|ms| ms > case.slo.objective_ms);
+    let mut warnings = Vec::new();
+    let doubts = doubts(case, &suspects);
+    let (kind, blamed) = judge(case, &world, target, &evidence, &suspects, violated, &doubts)?;
+    warnings.extend(doubts.iter().cloned());
+    if target.is_none() {
+        warnings.push(Clean::new("the SLO's own latency is not among the windows: no counterfactual for it"));
+    }
+    if !violated {
+        warnings.push(Clean::new(
+            "the objective is met over the diagnosed window: services are ranked by how unusual their own contribution is",
+        ));
+    }
+    let describe = |i: usize| describe(case, &world, target, &suspects[i]);
+    let culprits = blamed.iter().map(|i| describe(*i)).collect::<Result<_, _>>()?;
+    let described = (0..suspects.len().min(DESCRIBED)).map(describe).collect::<Result<_, _>>()?;
+    progress.report(Stage::Query, 3, 3, "");
+    Ok(Verdict {
+        schema: VERDICT_SCHEMA,
+        slo: SloReading {
+            name: case.slo.name.clone(),
+            quantile: case.slo.quantile,
+            objective_ms: case.slo.objective_ms,
+            observed_ms: case.status.observed_ms,
+            state: case.status.state,
+        },
+        at: case.at,
+        window: TimeRange { start, end: case.at },
+        kind,
+        basis: if violated { Basis::EndToEnd } else { Basis::OwnContribution },
+        culprits,
+        ranking: suspects.iter().map(|s| Ranked { service: s.service.clone(), score: s.score }).collect(),
+        resource_ranking: resource_ranking(&suspects),
+        suspects: described,
+        model: Some(ModelSummary { in_range: doubts.is_empty(), ..case.summary.clone() }),
+        timings_ms: BTreeMap::new(),
+        warnings,
+    })
+}
+
+/// `at` − `by`; saturates at the earliest time there is.
+pub fn minus(at: Timestamp, by: std::time::Duration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
+
+/// Reasons not to trust the model about these windows.
+fn doubts(case: &Case, suspects: &[Suspect]) -> Vec<Clean> {
+    let mut doubts = Vec::new();
+    let columns = case.model.cbn.columns();
+    let recent = case.frame.rows(case.frame.len().saturating_sub(case.reference.span)..case.frame.len());
+    let missing = columns
+        .iter()
+        .filter(|c| recent.columns.get(**c).is_none_or(|v| v.iter().all(|x| !x.is_finite())))
+        .count();
+    if missing as f64 > MAX_MISSING * columns.len() as f64 {
+        doubts.push(Clean::new(&format!(
+            "{missing} of {} inputs of the model are missing in the diagnosed window",
+            columns.len()
+        )));
+    }
+    let odd = suspects.iter().filter(|s| s.own >= 3.0 * case.settings.unusual).count();
+    if suspects.len() > 2 && odd as f64 > MAX_UNUSUAL * suspects.len() as f64 {
+        doubts.push(Clean::new(&format!(
+            "{odd} of {} services are unusual at once: the application may have changed since training",
+            suspects.len()
+        )));
+    }
+    doubts
+}
+
+/// Kind of verdict and the indices of those to blame.
+fn judge(
+    case: &Case,
+    world: &World,
+    target: Option<Target>,
+    evidence: &Evidence,
+    suspects: &[Suspect],
+    violated: bool,
+    doubts: &[Clean],
+) -> Result<(VerdictKind, Vec<usize>), DiagnosisError> {
+    let settings = case.settings;
+    if case.status.observed_ms.is_none() || case.status.state == SloState::Unknown {
+        return Ok((VerdictKind::Unsure, Vec::new()));
+    }
+    if !violated {
+        return Ok((VerdictKind::Healthy, Vec::new()));
+    }
+    let Some(target) = target else { return Ok((VerdictKind::Unsure, Vec::new())) };
+    let load = evidence
+        .metrics
+        .values()
+        .flatten()
+        .filter(|f| f.resource == Resource::Load)
+        .map(|f| f.surprise)
+        .fold(0.0, f64::max);
+    if load >= settings.unusual && suspects.iter().all(|s| s.own < 2.0 * settings.unusual) {
+        return Ok((VerdictKind::Load, Vec::new()));
+    }
+    let found = smallest_set(
+        world,
+        target,
+        suspects,
+        case.slo.objective_ms,
+        settings.threshold,
+        settings.max_culprits,
+    )?;
+    Ok(match found {
+        _ if !doubts.is_empty() => (VerdictKind::Unsure, found.unwrap_or_default()),
+        None => (VerdictKind::Unresolved, Vec::new()),
+        Some(set) => {
+            let latent = set
+                .iter()
+                .all(|i| suspects[*i].resources.first().is_none_or(|b| b.resource == Resource::Latent));
+            (if latent { VerdictKind::Latent } else { VerdictKind::Culprits }, set)
+        }
+    })
+}
+
+fn resource_ranking(suspects: &[Suspect]) -> Vec<RankedResource> {
+    let mut all: Vec<RankedResource> = suspects
+        .iter()
+        .flat_map(|s| {
+            s.resources.iter().filter(|b| b.resource != Resource::Load).map(|b| RankedResource {
+                service: s.service.clone(),
+                resource: b.resource,
+                score: s.score * b.share,
+            })
+        })
+        .collect();
+    all.sort_by(|a, b| b.score.total_cmp(&a.score));
+    all
+}
+
+fn describe(
+    case: &Case,
+    world: &World,
+    target: Option<Target>,
+    suspect: &Suspect,
+) -> Result<Culprit, DiagnosisError> {
+    let objective = case.slo.objective_ms;
+    let counterfactual = match target {
+        Some(target) => outcome(world, target, &suspect.reset, objective)?,
+        None => None,
+    };
+    let mut resources = Vec::new();
+    for blame in &suspect.resources {
+        let met = match target {
+            Some(target) => {
+                let reset = reset_resource(&case.model.cbn, suspect, blame);
+                outcome(world, target, &reset, objective)?.map(|c| c.p_slo_met)
+            }
+            None => None,
+        };
+        resources.push(ResourceCause {
+            resource: blame.resource,
+            metric: blame.finding.what.clone(),
+            observed: blame.finding.observed,
+            normal: blame.finding.normal,
+            p_slo_met: met,
+            surprise: blame.finding.surprise,
+        });
+    }
+    Ok(Culprit {
+        service: suspect.service.clone(),
+        node: suspect.node.clone(),
+        counterfactual,
+        resources,
+        path: path(&case.model.cbn, &suspect.service, &case.slo.service),
+    })
+}
+
+/// Shortest chain of callers from `from` up to `entry`, both included; empty if there is none.
+fn path(cbn: &Cbn, from: &ServiceName, entry: &ServiceName) -> Vec<ServiceName> {
+    let mut callers: BTreeMap<&ServiceName, Vec<&ServiceName>> = BTreeMap::new();
+    for node in &cbn.entities {
+        if let Entity::Channel { caller, callee } = &node.entity {
+            callers.entry(callee).or_default().push(caller);
+        }
+    }
+    let mut came: BTreeMap<&ServiceName, Option<&ServiceName>> = BTreeMap::from([(from, None)]);
+    let mut queue = VecDeque::from([from]);
+    while let Some(at) = queue.pop_front() {
+        if at == entry {
+            let mut chain = vec![at.clone()];
+            let mut step = came.get(at).copied().flatten();
+            while let Some(s) = step {
+                chain.push(s.clone());
+                step = came.get(s).copied().flatten();
+            }
+            chain.reverse();
+            return chain;
+        }
+        for next in callers.get(at).into_iter().flatten() {
+            if !came.contains_key(*next) {
+                came.insert(next, Some(at));
+                queue.push_back(next);
+            }
+        }
+    }
+    Vec::new()
+}
