@@ -5,6 +5,7 @@
 //! Bayesian network. Ours: log-latencies, a Student-t likelihood, a structural (additive)
 //! part in the decoders, and weights by sample count.
 
+pub mod checkpoint;
 pub mod data;
 pub mod loss;
 pub mod model;
@@ -12,6 +13,7 @@ pub mod net;
 pub mod settings;
 pub mod train;
 
+pub use checkpoint::{CheckpointError, Manifest, fingerprint};
 pub use data::{Inputs, LatencyScale, Normaliser, Scale};
 pub use model::{Batch, Decoded, Gaussian, Gvae, Latencies};
 pub use settings::TrainSettings;
