@@ -4,12 +4,13 @@
 //! (`60s`), `{{rate}}` the rate range (at least four scrape intervals), every other
 //! name comes from the context's `vars`, e.g. `{{selector}}` for `namespace="shop"`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Clean, Direction, LatencyUnit, Resource, Scope, Side};
 
 /// One metric feature.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Feature {
     /// Name, unique in its scope.
@@ -48,7 +49,7 @@ pub struct Feature {
 }
 
 /// One latency template.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LatencyQuery {
     /// PromQL template.
@@ -73,7 +74,7 @@ pub struct LatencyQuery {
 }
 
 /// All templates of a context.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
     /// Metric features.
