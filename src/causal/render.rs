@@ -86,14 +86,14 @@ pub fn text(
 ) -> String {
     let mut rows = Vec::new();
     let (trees, rest) = forest(graph, entries);
-    for tree in &trees {
-        rows.extend(lines(tree, charset).iter().map(|line| (line.text(), note(&line.node.service))));
-    }
-    let heading = rows.len();
-    let (rest, _) = forest(graph, &rest);
-    for tree in &rest {
-        rows.extend(lines(tree, charset).iter().map(|line| (line.text(), note(&line.node.service))));
-    }
+    let mut draw = |trees: &[TreeNode]| {
+        for line in trees.iter().flat_map(|tree| lines(tree, charset)) {
+            rows.push((line.text(), note(&line.node.service)));
+        }
+        rows.len()
+    };
+    let heading = draw(&trees);
+    draw(&rest);
     let widest =
         rows.iter().filter(|(_, note)| note.is_some()).map(|(line, _)| line.width()).max().unwrap_or(0);
     let mut out = String::new();
@@ -111,13 +111,14 @@ pub fn text(
     out
 }
 
-/// The trees from `entries` (or from all roots), and the roots of what they do not reach.
-fn forest(graph: &CallGraph, entries: &[ServiceName]) -> (Vec<TreeNode>, Vec<ServiceName>) {
+/// The trees from `entries` (or, if none is known, from all roots), and those of what they do
+/// not reach.
+fn forest(graph: &CallGraph, entries: &[ServiceName]) -> (Vec<TreeNode>, Vec<TreeNode>) {
     let mut reached = BTreeSet::new();
-    let starts = if entries.is_empty() { roots(graph, &mut BTreeSet::new()) } else { entries.to_vec() };
-    let trees: Vec<TreeNode> = starts.iter().filter_map(|entry| graph.tree(entry)).collect();
+    let trees: Vec<TreeNode> = entries.iter().filter_map(|entry| graph.tree(entry)).collect();
     trees.iter().for_each(|tree| collect(tree, &mut reached));
-    (trees, roots(graph, &mut reached))
+    let rest = roots(graph, &mut reached);
+    if trees.is_empty() { (rest, Vec::new()) } else { (trees, rest) }
 }
 
 fn collect(tree: &TreeNode, names: &mut BTreeSet<ServiceName>) {
@@ -125,16 +126,18 @@ fn collect(tree: &TreeNode, names: &mut BTreeSet<ServiceName>) {
     tree.children.iter().for_each(|child| collect(child, names));
 }
 
-/// Services from which everything outside of `reached` is reached: those that nobody calls, then,
-/// for rings without such a one, the first by name. Adds what they reach to `reached`.
-fn roots(graph: &CallGraph, reached: &mut BTreeSet<ServiceName>) -> Vec<ServiceName> {
+/// Trees that together hold everything outside of `reached`: from services that nobody calls,
+/// then, for rings without such a one, from the first by name. Adds what they hold to `reached`.
+fn roots(graph: &CallGraph, reached: &mut BTreeSet<ServiceName>) -> Vec<TreeNode> {
     let mut found = Vec::new();
     let services = graph.services();
     let uncalled = services.iter().filter(|name| graph.callers(name).is_empty());
     for name in uncalled.chain(&services) {
-        if !reached.contains(*name) {
-            found.push((*name).clone());
-            graph.tree(name).iter().for_each(|tree| collect(tree, reached));
+        if !reached.contains(*name)
+            && let Some(tree) = graph.tree(name)
+        {
+            collect(&tree, reached);
+            found.push(tree);
         }
     }
     found

@@ -42,34 +42,6 @@ impl Shape {
             _ => schema,
         }
     }
-
-    /// Every key path that a document may have; a map's own keys are written `*`, an array's
-    /// elements add nothing.
-    #[cfg(test)]
-    pub fn keys(&self) -> std::collections::BTreeSet<String> {
-        let mut keys = std::collections::BTreeSet::new();
-        self.collect(&self.schema, "", &mut keys);
-        keys
-    }
-
-    #[cfg(test)]
-    fn collect(&self, schema: &Value, path: &str, keys: &mut std::collections::BTreeSet<String>) {
-        let schema = self.resolve(schema);
-        for (key, inner) in properties(schema) {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            keys.insert(path.clone());
-            self.collect(inner, &path, keys);
-        }
-        for variant in variants(schema) {
-            self.collect(variant, path, keys);
-        }
-        if let Some(inner) = schema.get("items") {
-            self.collect(inner, path, keys);
-        }
-        if let Some(inner) = schema.get("additionalProperties").filter(|inner| inner.is_object()) {
-            self.collect(inner, &format!("{path}.*"), keys);
-        }
-    }
 }
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
