@@ -125,6 +125,7 @@ impl Findings {
     pub fn locate(mut self, file: &Clean, text: &str) -> Vec<Problem> {
         self.list.sort_by_key(|finding| (finding.span.start, finding.severity));
         self.list.dedup_by(|a, b| a.span == b.span && a.message == b.message);
+        self.secrets.extend(logins(text));
         let shown = blot(text, &self.secrets);
         self.list.into_iter().map(|finding| place(finding, file, text, &shown)).collect()
     }
@@ -156,6 +157,16 @@ fn width(text: &str) -> usize {
 
 fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+}
+
+/// Where addresses in `text` contain a login: also in a file that is too broken to be walked.
+fn logins(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices("://").filter_map(|(at, mark)| {
+        let start = at + mark.len();
+        let rest = &text[start..];
+        let host = rest.split(|c: char| c == '/' || c == '"' || c == '\'' || c.is_whitespace()).next()?;
+        Some(start..start + host.rfind('@')?)
+    })
 }
 
 /// `text` with the characters in `secrets` replaced byte for byte, so that positions stay valid.
@@ -207,6 +218,15 @@ mod tests {
             shown,
             "c.toml:2:3: unknown key\n  2 |   tökén = *********\n    |   ^^^^^\n  = did you mean `token`?"
         );
+    }
+
+    #[test]
+    fn logins_are_hidden_wherever_they_stand() {
+        let text = "url = \"https://admin:hunter2@host/a@b\" x";
+        let mut findings = Findings::default();
+        findings.error(text.len() - 1..text.len(), "unexpected", None);
+        let shown = Problems(findings.locate(&"f".into(), text)).to_string();
+        assert!(shown.contains("https://*************@host/a@b"), "{shown}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Findings, suggest};
+use super::problem::{Findings, nearest, suggest};
 use crate::domain::duration;
 
 /// What a document may contain.
@@ -123,24 +123,34 @@ impl Walk<'_> {
     fn table(&mut self, schema: &Value, table: &DeTable<'_>, span: Range<usize>) {
         let fixed = schema.get("properties").and_then(Value::as_object);
         let free = schema.get("additionalProperties").filter(|inner| inner.is_object());
+        let mut meant = Vec::new();
         for (key, value) in table.iter() {
             let name = key.get_ref().as_ref();
             self.path.push(name.to_owned());
             match fixed.and_then(|fixed| fixed.get(name)).or(free) {
-                Some(inner) => self.value(inner, value),
-                None => {
-                    let known = fixed.into_iter().flat_map(Map::keys).map(String::as_str);
-                    let unused = known.filter(|known| !table.contains_key(*known));
-                    let help = suggest(name, unused);
+                Some(inner) => {
+                    self.value(inner, value);
                     self.path.pop();
+                }
+                None => {
+                    self.path.pop();
+                    let known = || fixed.into_iter().flat_map(Map::keys).map(String::as_str);
+                    let near = nearest(name, known());
+                    meant.extend(near);
+                    let help = match near.filter(|near| table.contains_key(*near)) {
+                        Some(near) => Some(format!("did you mean `{near}`? It is there already")),
+                        None => suggest(name, known().filter(|known| !table.contains_key(*known))),
+                    };
                     self.findings.error(key.span(), format!("unknown key `{name}` {}", self.place()), help);
-                    continue;
                 }
             }
-            self.path.pop();
         }
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         for name in required.filter_map(Value::as_str).filter(|name| !table.contains_key(*name)) {
+            if meant.contains(&name) {
+                // It is there, misspelt, and was reported as that.
+                continue;
+            }
             let help = fixed
                 .and_then(|fixed| fixed.get(name)?.get("description")?.as_str())
                 .map(|text| format!("{name}: {}", text.replace('\n', " ")));

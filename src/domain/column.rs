@@ -120,7 +120,7 @@ impl Quantile {
 
 impl fmt::Display for Quantile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 % 10 == 0 {
+        if self.0.is_multiple_of(10) {
             write!(f, "p{}", self.0 / 10)
         } else {
             write!(f, "p{}", f64::from(self.0) / 10.0)

@@ -147,7 +147,7 @@ fn burning_slowly_over_days() {
 #[test]
 fn gaps_count_neither_way() {
     // Every other minute of the last hour is missing; of the 30 others 6 are bad.
-    let value = |i: usize| (i % 2 == 0).then_some(if i % 10 == 0 { 300.0 } else { 50.0 });
+    let value = |i: usize| i.is_multiple_of(2).then_some(if i.is_multiple_of(10) { 300.0 } else { 50.0 });
     let samples = minutes(60, 0, value);
     let status = evaluate(&slo(), &samples, MINUTE, at());
     assert_eq!(rates(&status)[2], Some(20.0));
