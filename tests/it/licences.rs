@@ -31,7 +31,9 @@ fn packages() -> Vec<(String, String)> {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let lines: BTreeSet<&str> = text.lines().filter(|line| line.contains('\t')).collect();
+    // `(*)` marks a package whose own dependencies were listed before.
+    let lines = text.lines().map(|line| line.trim_end_matches("(*)").trim_end());
+    let lines: BTreeSet<&str> = lines.filter(|line| line.contains('\t')).collect();
     let split =
         |line: &str| line.split_once('\t').map(|(name, licence)| (name.to_owned(), licence.to_owned()));
     lines.into_iter().filter_map(split).collect()
