@@ -1,6 +1,8 @@
 //! The call graph read from telemetry, and the causal Bayesian network built on it.
 
+pub mod cbn;
 pub mod graph;
 pub mod render;
 
+pub use cbn::{Cbn, EntityNode, LatencyNode};
 pub use graph::{CallGraph, Edge, EdgeOrigin, TreeNode};

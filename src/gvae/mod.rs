@@ -1,1 +1,40 @@
-//! gvae
+//! The graphical variational auto-encoder: layout, loss, training, cache.
+//!
+//! Method: Sage (Gan et al., ASPLOS'21), section 4. Encoders and priors per service and
+//! channel, one decoder per latency node, trained by the ELBO factorised along the causal
+//! Bayesian network. Ours: log-latencies, a Student-t likelihood, a structural (additive)
+//! part in the decoders, and weights by sample count.
+
+pub mod data;
+pub mod loss;
+pub mod model;
+pub mod net;
+pub mod settings;
+pub mod train;
+
+pub use data::{Inputs, LatencyScale, Normaliser, Scale};
+pub use model::{Batch, Decoded, Gaussian, Gvae, Latencies};
+pub use settings::TrainSettings;
+pub use train::{TrainReport, train};
+
+/// Why there is no model.
+#[derive(Debug, thiserror::Error)]
+pub enum GvaeError {
+    /// Not enough data yet.
+    #[error("only {have} windows to learn from, {need} are needed: wait, or lengthen `windows.history`")]
+    TooFewWindows {
+        /// Windows with data.
+        have: usize,
+        /// `model.min_windows`.
+        need: usize,
+    },
+    /// The loss is no longer a number.
+    #[error("training diverged (the loss is not finite): lower `model.learning_rate`")]
+    Diverged,
+    /// The user went away.
+    #[error("training was cancelled")]
+    Cancelled,
+    /// The tensor library failed.
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}

@@ -53,6 +53,13 @@ impl Frame {
     pub fn between(&self, after: Timestamp, until: Timestamp) -> Self {
         let lo = self.ends.partition_point(|end| *end <= after);
         let hi = self.ends.partition_point(|end| *end <= until).max(lo);
+        self.rows(lo..hi)
+    }
+
+    /// The rows of `range` as a new frame; a range beyond the end is cut.
+    pub fn rows(&self, range: std::ops::Range<usize>) -> Self {
+        let hi = range.end.min(self.len());
+        let lo = range.start.min(hi);
         Self {
             length: self.length,
             ends: self.ends[lo..hi].to_vec(),

@@ -1,0 +1,199 @@
+//! Own surprise: what is unusual about each service given its inputs, in three channels.
+//!
+//! * its metrics, given the load;
+//! * its server latency, given its metrics and its callees' observed latencies;
+//! * the delay of the channel to it, given nothing but the channel.
+//!
+//! Each is calibrated on its own history, so that services and channels compare.
+
+use std::collections::BTreeMap;
+
+use super::metric::since_gap;
+use super::reference::{FeatureKinds, Reference, column, kind_of, load_of, mean_known, own_surprise};
+use crate::causal::{Cbn, LatencyNode};
+use crate::domain::{Clean, Column, Entity, NodeName, Party, Resource, ServiceName, Side};
+use crate::gvae::Gvae;
+use crate::gvae::model::is_sum;
+use crate::gvae::data::median;
+use crate::windows::Frame;
+
+/// One unusual (or usual) observation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What it was seen on.
+    pub entity: Entity,
+    /// Resource group; latencies of a service itself are latent until a metric explains them.
+    pub resource: Resource,
+    /// Metric or latency, in words.
+    pub what: Clean,
+    /// Median over the diagnosed windows.
+    pub observed: Option<f64>,
+    /// What to expect.
+    pub normal: Option<f64>,
+    /// Calibrated −ln tail probability.
+    pub surprise: f64,
+}
+
+/// Findings attributed to services, and to machines.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// By service: metrics of its own.
+    pub metrics: BTreeMap<ServiceName, Vec<Finding>>,
+    /// By service: latencies it owns.
+    pub latencies: BTreeMap<ServiceName, Vec<Finding>>,
+    /// By service: delays of channels that are blamed on it.
+    pub channels: BTreeMap<ServiceName, Vec<Finding>>,
+    /// By machine.
+    pub nodes: BTreeMap<NodeName, Vec<Finding>>,
+    /// Services all of whose outgoing channels are slow at once: the fault is at the caller.
+    pub slow_callers: Vec<ServiceName>,
+}
+
+/// Collects the evidence of the last `reference.span` windows of `frame`; earlier windows tell
+/// the level of drifting metrics.
+pub fn collect(
+    model: &Gvae,
+    reference: &Reference,
+    kinds: &FeatureKinds,
+    frame: &Frame,
+    unusual: f64,
+) -> candle_core::Result<Evidence> {
+    let rows = frame.len().saturating_sub(reference.span)..frame.len();
+    let since = since_gap(frame);
+    let mut evidence = Evidence::default();
+    for (e, node) in model.cbn.entities.iter().enumerate() {
+        let load = load_of(kinds, &node.x, frame);
+        for (m, c) in node.x.iter().enumerate() {
+            let metric = &reference.metrics[e][m];
+            let values = column(frame, c);
+            if values.is_empty() {
+                continue;
+            }
+            let seen: Vec<_> = rows.clone().map(|r| metric.surprise(values, load, r, since[r])).collect();
+            let Some(mean) = mean_known(&seen) else { continue };
+            let kind = kind_of(kinds, c);
+            let finding = Finding {
+                entity: node.entity.clone(),
+                resource: kind.resource,
+                what: metric_name(c),
+                observed: middle(rows.clone().map(|r| values[r])),
+                normal: middle(rows.clone().filter_map(|r| Some(metric.expected(values, load, r, since[r])?.0))),
+                surprise: reference.metric_tails[e][m].surprise(mean),
+            };
+            match &node.entity {
+                Entity::Service(s) => evidence.metrics.entry(s.clone()).or_default().push(finding),
+                Entity::Channel { callee, .. } => {
+                    evidence.channels.entry(callee.clone()).or_default().push(finding);
+                }
+                Entity::Node(n) => evidence.nodes.entry(n.clone()).or_default().push(finding),
+            }
+        }
+    }
+    latencies(model, reference, frame, &rows, &mut evidence)?;
+    blame_callers(&model.cbn, unusual, &mut evidence);
+    Ok(evidence)
+}
+
+fn latencies(
+    model: &Gvae,
+    reference: &Reference,
+    frame: &Frame,
+    rows: &std::ops::Range<usize>,
+    evidence: &mut Evidence,
+) -> candle_core::Result<()> {
+    let recent = frame.rows(rows.clone());
+    let own = own_surprise(model, &recent)?;
+    for (j, node) in model.cbn.latencies.iter().enumerate() {
+        if !is_own(&model.cbn, j) {
+            continue;
+        }
+        let (Some(mean), Some(owner)) = (mean_known(&own[j]), node.entities.first()) else { continue };
+        let entity = model.cbn.entities[*owner].entity.clone();
+        let Some((_, c)) = node.quantiles.first() else { continue };
+        let finding = Finding {
+            resource: if matches!(entity, Entity::Channel { .. }) { Resource::Network } else { Resource::Latent },
+            what: latency_name(node),
+            observed: middle(column(&recent, c).iter().copied()),
+            normal: Some(f64::from(model.normaliser.y[j][0].centre_ms())),
+            surprise: reference.latency_tails[j].surprise(mean),
+            entity: entity.clone(),
+        };
+        match entity {
+            Entity::Channel { callee, .. } => evidence.channels.entry(callee).or_default().push(finding),
+            Entity::Service(s) => evidence.latencies.entry(s).or_default().push(finding),
+            Entity::Node(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a latency can be somebody's own doing: the client side of a call is the sum of parts
+/// that are judged by themselves, and a pool of client sides is a mixture of them.
+fn is_own(cbn: &Cbn, j: usize) -> bool {
+    let node = &cbn.latencies[j];
+    !is_sum(cbn, j) && !(node.side == Side::Client && node.rpc.callee == Party::Any)
+}
+
+/// A slow channel is the callee's doing, unless all channels of its caller are slow at once.
+fn blame_callers(cbn: &Cbn, unusual: f64, evidence: &mut Evidence) {
+    for caller in cbn.services() {
+        let outgoing: BTreeMap<&ServiceName, f64> = evidence
+            .channels
+            .iter()
+            .filter_map(|(callee, findings)| {
+                let of_caller = findings.iter().filter(
+                    |f| matches!(&f.entity, Entity::Channel { caller: c, .. } if c == caller),
+                );
+                of_caller.map(|f| f.surprise).reduce(f64::max).map(|s| (callee, s))
+            })
+            .collect();
+        if outgoing.len() < 2 || outgoing.values().any(|s| *s < unusual) {
+            continue;
+        }
+        evidence.slow_callers.push(caller.clone());
+    }
+    for caller in evidence.slow_callers.clone() {
+        let mut moved = Vec::new();
+        for findings in evidence.channels.values_mut() {
+            let (gone, kept) = std::mem::take(findings)
+                .into_iter()
+                .partition(|f| matches!(&f.entity, Entity::Channel { caller: c, .. } if *c == caller));
+            moved.extend::<Vec<Finding>>(gone);
+            *findings = kept;
+        }
+        evidence.channels.entry(caller).or_default().extend(moved);
+    }
+}
+
+fn middle(values: impl Iterator<Item = f32>) -> Option<f64> {
+    let mut v: Vec<f32> = values.filter(|v| v.is_finite()).collect();
+    median(&mut v).map(f64::from)
+}
+
+fn metric_name(column: &Column) -> Clean {
+    match column {
+        Column::Metric { feature, pool, .. } => match pool {
+            crate::domain::Pool::Mean => feature.clone(),
+            crate::domain::Pool::Max => Clean::new(&format!("{feature} (worst replica)")),
+        },
+        Column::Latency { .. } => Clean::new("latency"),
+    }
+}
+
+fn latency_name(node: &LatencyNode) -> Clean {
+    let quantile = node.quantiles.first().map_or(String::new(), |(q, _)| q.to_string());
+    let side = match node.side {
+        Side::Client => "client latency",
+        Side::Server => "server latency",
+        Side::Request => "request delay",
+        Side::Response => "response delay",
+        Side::Network => "network delay",
+    };
+    let of = match (&node.rpc.caller, &node.rpc.callee) {
+        (Party::Any, _) => String::new(),
+        (Party::User, _) => " of users".to_owned(),
+        (caller, Party::Any) => format!(" of calls by {caller}"),
+        (caller, callee) => format!(" {caller} → {callee}"),
+    };
+    Clean::new(&format!("{side} {quantile}{of}"))
+}

@@ -1,0 +1,186 @@
+//! What is normal: learned once with the model, on the same windows, and kept beside it.
+
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
+
+use super::metric::{MetricModel, since_gap};
+use super::tail::{Tail, student_tail};
+use crate::domain::{Clean, Column, Direction, Entity, Resource};
+use crate::gvae::loss::noise;
+use crate::gvae::{Batch, Gvae, Inputs};
+use crate::windows::Frame;
+
+/// Samples of Z from its prior when the own surprise of a latency is computed.
+const PRIOR_SAMPLES: usize = 8;
+
+/// What diagnosis must know of a catalogue feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeatureKind {
+    /// Resource group.
+    pub resource: Resource,
+    /// Which way is bad.
+    pub direction: Direction,
+    /// Whether only recent change counts.
+    pub drifts: bool,
+}
+
+/// Features by name.
+pub type FeatureKinds = BTreeMap<Clean, FeatureKind>;
+
+/// Kind of a metric column; a feature that the catalogue no longer names is taken as latent.
+pub fn kind_of(kinds: &FeatureKinds, column: &Column) -> FeatureKind {
+    let unknown = FeatureKind { resource: Resource::Latent, direction: Direction::Both, drifts: false };
+    match column {
+        Column::Metric { feature, .. } => kinds.get(feature).copied().unwrap_or(unknown),
+        Column::Latency { .. } => unknown,
+    }
+}
+
+/// Normal behaviour of an application: expectations of metrics, tails of all surprises,
+/// usual latencies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Per entity, per metric.
+    pub metrics: Vec<Vec<MetricModel>>,
+    /// Tails of the metrics' surprises over the diagnosis window.
+    pub metric_tails: Vec<Vec<Tail>>,
+    /// Tails of the latencies' own surprises over the diagnosis window, per latency node.
+    pub latency_tails: Vec<Tail>,
+    /// Windows in a diagnosis window.
+    pub span: usize,
+}
+
+impl Reference {
+    /// Learns what is normal from the windows the model was trained on.
+    pub fn learn(
+        model: &Gvae,
+        kinds: &FeatureKinds,
+        frame: &Frame,
+        span: usize,
+    ) -> candle_core::Result<Self> {
+        let metrics: Vec<Vec<MetricModel>> = model
+            .cbn
+            .entities
+            .iter()
+            .map(|e| {
+                let load = load_of(kinds, &e.x, frame);
+                e.x.iter()
+                    .map(|c| {
+                        let kind = kind_of(kinds, c);
+                        let load = load.filter(|_| kind.resource != Resource::Load);
+                        MetricModel::fit(column(frame, c), load, kind.drifts, kind.direction)
+                    })
+                    .collect()
+            })
+            .collect();
+        let since = since_gap(frame);
+        let metric_tails = model
+            .cbn
+            .entities
+            .iter()
+            .zip(&metrics)
+            .map(|(e, models)| {
+                let load = load_of(kinds, &e.x, frame);
+                e.x.iter()
+                    .zip(models)
+                    .map(|(c, m)| {
+                        let all = (0..frame.len()).map(|r| m.surprise(column(frame, c), load, r, since[r]));
+                        Tail::fit(rolling(&all.collect::<Vec<_>>(), span))
+                    })
+                    .collect()
+            })
+            .collect();
+        let latency_tails = own_surprise(model, frame)?
+            .iter()
+            .map(|per_row| Tail::fit(rolling(per_row, span)))
+            .collect();
+        Ok(Self { metrics, metric_tails, latency_tails, span })
+    }
+}
+
+/// Values of a column, empty slice of the right length where it is absent.
+pub fn column<'a>(frame: &'a Frame, column: &Column) -> &'a [f32] {
+    frame.columns.get(column).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The load feature of an entity.
+pub fn load_of<'a>(kinds: &FeatureKinds, x: &[Column], frame: &'a Frame) -> Option<&'a [f32]> {
+    x.iter()
+        .find(|c| kind_of(kinds, c).resource == Resource::Load)
+        .and_then(|c| frame.columns.get(c))
+        .map(Vec::as_slice)
+}
+
+/// Means over every `span` consecutive rows of what is known there.
+fn rolling(values: &[Option<f64>], span: usize) -> Vec<f64> {
+    values.windows(span.max(1)).filter_map(mean_known).collect()
+}
+
+/// Mean of the known values.
+pub fn mean_known(values: &[Option<f64>]) -> Option<f64> {
+    let known: Vec<f64> = values.iter().flatten().copied().collect();
+    (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+}
+
+/// Own surprise of every latency node in every window: −ln P(Y ≥ y | own X, parents' observed
+/// Y), Z drawn from its prior, averaged over the quantiles. Slow is surprising, quick is not.
+/// `None` where nothing was observed. Indexed by node, then row.
+pub fn own_surprise(model: &Gvae, frame: &Frame) -> candle_core::Result<Vec<Vec<Option<f64>>>> {
+    let inputs = Inputs::read(&model.cbn, &model.normaliser, frame);
+    let batch = Batch::new(&inputs, &model.normaliser)?;
+    let mut rng = StdRng::seed_from_u64(0);
+    let mut tails: Vec<Vec<f64>> = inputs.y.iter().map(|y| vec![0.0; y.len()]).collect();
+    for _ in 0..PRIOR_SAMPLES {
+        let z = prior_sample(model, &batch, &mut rng)?;
+        for (j, tail) in tails.iter_mut().enumerate() {
+            let decoded = model.widened(j, &model.decode(j, &batch.x, &z, &batch.y)?)?;
+            let t = (&batch.y.ln[j] - &decoded.mean)?.div(&decoded.ln_scale.exp()?)?;
+            for (sum, t) in tail.iter_mut().zip(t.flatten_all()?.to_vec1::<f32>()?) {
+                *sum += student_tail(f64::from(t)) / PRIOR_SAMPLES as f64;
+            }
+        }
+    }
+    Ok(tails.iter().zip(&inputs.weight).map(|(tail, weight)| per_row(tail, weight, inputs.rows)).collect())
+}
+
+fn per_row(tail: &[f64], weight: &[f32], rows: usize) -> Vec<Option<f64>> {
+    let width = tail.len().checked_div(rows).unwrap_or(0).max(1);
+    tail.chunks(width)
+        .zip(weight.chunks(width))
+        .map(|(p, w)| {
+            let total: f64 = w.iter().map(|w| f64::from(*w)).sum();
+            let sum: f64 = p.iter().zip(w).map(|(p, w)| -p.ln() * f64::from(*w)).sum();
+            (total > 0.0).then(|| sum / total)
+        })
+        .collect()
+}
+
+/// One draw of every latent from p(Z | X).
+pub fn prior_sample(
+    model: &Gvae,
+    batch: &Batch,
+    rng: &mut StdRng,
+) -> candle_core::Result<Vec<Option<Tensor>>> {
+    (0..model.cbn.entities.len())
+        .map(|e| {
+            if !model.has_latent(e) {
+                return Ok(None);
+            }
+            let p = model.prior(e, batch.x[e].as_ref(), batch.rows)?;
+            p.sample(&noise(batch.rows, model.latent(), rng)?).map(Some)
+        })
+        .collect()
+}
+
+/// Whether an entity is, or belongs to the requests of, a service.
+pub fn service_of(entity: &Entity) -> Option<&crate::domain::ServiceName> {
+    match entity {
+        Entity::Service(s) => Some(s),
+        Entity::Channel { callee, .. } => Some(callee),
+        Entity::Node(_) => None,
+    }
+}
