@@ -8,9 +8,10 @@ mod json;
 mod names;
 pub mod prometheus;
 pub mod settings;
+mod template;
 pub mod types;
 
-pub use catalogue::{Catalogue, Feature, LatencyQuery};
+pub use catalogue::{Catalogue, CatalogueError, Feature, LatencyQuery, render};
 pub use error::Error;
 pub use jaeger::{Jaeger, TraceQuery, TraceStats};
 pub use prometheus::Prometheus;
