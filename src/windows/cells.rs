@@ -113,7 +113,8 @@ impl Cells {
 
     /// The part that lies in `range`.
     pub fn within(&self, range: Ends) -> Self {
-        let rows = self.rows.range(range.after.saturating_add(1)..=range.until.max(range.after.saturating_add(1)));
+        let rows =
+            self.rows.range(range.after.saturating_add(1)..=range.until.max(range.after.saturating_add(1)));
         Self {
             columns: self.columns.clone(),
             rows: rows.filter(|(end, _)| range.contains(**end)).map(|(e, r)| (*e, r.clone())).collect(),

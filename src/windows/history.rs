@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt};
 use super::cells::{Cells, Ends};
 use super::error::{Error, SourceError};
 use super::load::windows_with_edges;
-use super::plan::{Plan, Query, TracePlan};
+use super::plan::{Key, Plan, Query, TracePlan};
 use super::report::{FetchReport, Outcome, Tally};
 use super::schedule::{Period, missing, pieces};
 use super::series::{self, Grid};
@@ -16,8 +16,8 @@ use super::settings::LatencySource;
 use super::source::{MetricSource, Sources, TraceSource};
 use super::spans::{Aggregator, Window};
 use super::store::Store;
-use crate::domain::{Clean, Progress, Stage, Timestamp};
-use crate::telemetry::TraceQuery;
+use crate::domain::{Clean, Progress, Timestamp};
+use crate::telemetry::{Matrix, TraceQuery};
 
 /// PromQL requests under way; the client has its own limit below that.
 const QUERIES_AT_ONCE: usize = 6;
@@ -61,6 +61,7 @@ pub async fn fetch<M: MetricSource, T: TraceSource>(
         }
         job.fetch_traces(traces, search, candidates, &mut tally).await?;
     }
+    job.forget_the_past().await?;
     let mut report = tally.finish()?;
     report.warnings.extend(plan.warnings.iter().cloned());
     report.warnings.extend(store.take_warnings());
@@ -76,22 +77,22 @@ struct Job<'a> {
     length: i64,
 }
 
-impl<'a> Job<'a> {
-    /// Queries of the plan with the ranges they lack.
-    async fn missing_queries(&self) -> Result<Vec<(&'a Query, Vec<Ends>)>, Error> {
+impl Job<'_> {
+    /// Queries of the plan, by index, with the ranges they lack. (Indices, because streams of
+    /// futures over references are not `Send`.)
+    async fn missing_queries(&self) -> Result<Vec<(usize, Vec<Ends>)>, Error> {
         let range = self.period.ends(self.length);
         let mut wanted = Vec::new();
-        for query in self.plan.queries.iter().filter(|q| self.plan.uses(q)) {
+        for (ix, query) in self.plan.queries.iter().enumerate().filter(|(_, q)| self.plan.uses(q)) {
             let key = query.key.clone();
-            let (covered, known) = self
-                .stored(move |store| Ok((store.covered(&key)?, store.has_cells(&key, range)?)))
-                .await?;
+            let (covered, known) =
+                self.stored(move |store| Ok((store.covered(&key)?, store.has_cells(&key, range)?))).await?;
             let gaps = missing(range, &covered);
             let windows: i64 = gaps.iter().map(|gap| gap.windows(self.length)).sum();
             // What has no data here is not asked for every minute, only now and then.
             let idle = !known && windows < ABSENT_RECHECK.min(range.windows(self.length));
             if windows > 0 && !idle {
-                wanted.push((query, gaps));
+                wanted.push((ix, gaps));
             }
         }
         Ok(wanted)
@@ -100,19 +101,22 @@ impl<'a> Job<'a> {
     async fn fetch_queries<M: MetricSource>(
         &self,
         metrics: &M,
-        wanted: Vec<(&'a Query, Vec<Ends>)>,
+        wanted: Vec<(usize, Vec<Ends>)>,
         tally: &mut Tally<'_>,
     ) -> Result<(), Error> {
-        let probes = wanted.into_iter().map(|(query, gaps)| async move {
-            let there = self.probe(metrics, query, &gaps).await;
-            (query, gaps, there)
+        let queries = &self.plan.queries;
+        let probes = wanted.into_iter().map(|(ix, gaps)| async move {
+            let there = self.probe(metrics, &queries[ix], &gaps).await;
+            (ix, gaps, there)
         });
+        tally.begin_source();
         let mut present = Vec::new();
         let mut probes = stream::iter(probes).buffered(QUERIES_AT_ONCE);
         while let Some(answer) = unless_cancelled(&mut probes, tally).await {
-            let (query, gaps, there) = answer;
+            let (ix, gaps, there) = answer;
+            let query = &queries[ix];
             match there {
-                Ok(true) => present.push((query, gaps)),
+                Ok(true) => present.push((ix, gaps)),
                 Ok(false) => {
                     for gap in &gaps {
                         self.commit_query(query, *gap, Cells::default()).await?;
@@ -120,9 +124,10 @@ impl<'a> Job<'a> {
                     let steps = pieces(&gaps, self.length).len();
                     tally.add(&query.label, steps, Outcome::Absent);
                 }
+                // Not every expression can be counted (a scalar cannot): the pieces will tell.
                 Err(error) => {
-                    let steps = pieces(&gaps, self.length).len();
-                    tally.add(&query.label, steps, Outcome::Failed(error));
+                    tally.doubt(&query.label, error);
+                    present.push((ix, gaps));
                 }
             }
             if tally.hopeless() {
@@ -130,18 +135,18 @@ impl<'a> Job<'a> {
             }
         }
         drop(probes);
-        let mut steps: Vec<(&Query, Ends)> = present
+        let mut steps: Vec<(usize, Ends)> = present
             .iter()
-            .flat_map(|(query, gaps)| pieces(gaps, self.length).into_iter().map(|piece| (*query, piece)))
+            .flat_map(|(ix, gaps)| pieces(gaps, self.length).into_iter().map(|piece| (*ix, piece)))
             .collect();
         // All queries of the newest piece, then all of the next: an early end leaves whole rows.
         steps.sort_by_key(|(_, piece)| std::cmp::Reverse(piece.until.div_euclid(self.length)));
         let requests = steps
             .into_iter()
-            .map(|(query, piece)| async move { (query, self.fetch_piece(metrics, query, piece).await) });
+            .map(|(ix, piece)| async move { (ix, self.fetch_piece(metrics, &queries[ix], piece).await) });
         let mut requests = stream::iter(requests).buffer_unordered(QUERIES_AT_ONCE);
-        while let Some((query, outcome)) = unless_cancelled(&mut requests, tally).await {
-            tally.add(&query.label, 1, outcome?);
+        while let Some((ix, outcome)) = unless_cancelled(&mut requests, tally).await {
+            tally.add(&queries[ix].label, 1, outcome?);
             if tally.hopeless() {
                 break;
             }
@@ -164,7 +169,8 @@ impl<'a> Job<'a> {
         let step = windows.div_euclid(PROBE_POINTS).max(1) * self.length;
         // Counted back from the end, so that the newest window is always among the points.
         let points = (last.until - first.after - 1).div_euclid(step);
-        let expr = format!("count({})", query.expr);
+        // On lines of its own, because the expression may end in a comment.
+        let expr = format!("count(\n{}\n)", query.expr);
         let answer = self.ask(metrics, &expr, last.until - points * step, last.until, step).await?;
         let mut values = answer.series.iter().flat_map(|s| &s.points);
         Ok(values.any(|(_, count)| *count > 0.0))
@@ -177,7 +183,7 @@ impl<'a> Job<'a> {
         start: i64,
         end: i64,
         step: i64,
-    ) -> Result<crate::telemetry::Matrix, SourceError> {
+    ) -> Result<Matrix, SourceError> {
         let time = |s| Timestamp::from_second(s).map_err(|e| SourceError(Clean::new(&e.to_string())));
         metrics.query_range(expr, time(start)?, time(end)?, Duration::from_secs(step.unsigned_abs())).await
     }
@@ -199,10 +205,7 @@ impl<'a> Job<'a> {
         let mut remarks = matrix.warnings;
         remarks.extend(read.remark);
         if read.unplaced > 0 {
-            let (unplaced, all) = (read.unplaced, matrix.series.len());
-            remarks.push(Clean::new(&format!(
-                "{unplaced} of {all} series lack the labels that say what they belong to"
-            )));
+            remarks.push(Clean::new("some series lack the labels that say what they belong to"));
         }
         self.commit_query(query, piece, read.cells).await?;
         Ok(if found { Outcome::Found(remarks) } else { Outcome::Empty(remarks) })
@@ -216,7 +219,7 @@ impl<'a> Job<'a> {
     /// Stores a piece; what ends after `settled` may still change and does not count as fetched.
     async fn commit(
         &self,
-        key: &super::plan::Key,
+        key: &Key,
         label: &Clean,
         piece: Ends,
         cells: Cells,
@@ -232,6 +235,18 @@ impl<'a> Job<'a> {
             Ok(())
         })
         .await
+    }
+
+    /// Keeps the store from growing for ever. Only when live: a question about the past must not
+    /// cost the present its history, nor the other way round.
+    async fn forget_the_past(&self) -> Result<(), Error> {
+        let history = self.plan.settings.history;
+        if self.period.now.duration_since(self.period.until).unsigned_abs() > history {
+            return Ok(());
+        }
+        let kept = self.period.now.saturating_sub(history.saturating_mul(2));
+        let Ok(before) = kept.map(Timestamp::as_second) else { return Ok(()) };
+        self.stored(move |store| store.prune(before)).await
     }
 
     /// Runs store work where it may block.
@@ -261,15 +276,17 @@ impl<'a> Job<'a> {
         let (covered, known) = self
             .stored(move |store| {
                 let covered = store.covered(&key)?;
-                let known = if by_metrics_too { windows_with_edges(store, &plan, range)? } else { Default::default() };
+                let known = if by_metrics_too {
+                    windows_with_edges(store, &plan, range)?
+                } else {
+                    Default::default()
+                };
                 Ok((covered, known))
             })
             .await?;
         let mut windows: Vec<Ends> = missing(range, &covered)
             .into_iter()
-            .flat_map(|gap| {
-                (1..=gap.windows(self.length)).map(move |n| gap.after + n * self.length)
-            })
+            .flat_map(|gap| (1..=gap.windows(self.length)).map(move |n| gap.after + n * self.length))
             .filter(|end| !known.contains(end))
             .map(|end| Ends { after: end - self.length, until: end })
             .collect();
@@ -304,7 +321,8 @@ impl<'a> Job<'a> {
         window: Ends,
     ) -> Result<Outcome, Error> {
         let settings = &self.plan.settings;
-        let (Ok(start), Ok(end)) = (Timestamp::from_second(window.after), Timestamp::from_second(window.until))
+        let (Ok(start), Ok(end)) =
+            (Timestamp::from_second(window.after), Timestamp::from_second(window.until))
         else {
             return Ok(Outcome::Empty(Vec::new()));
         };
@@ -365,3 +383,7 @@ where
 async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     tokio::time::timeout(limit, future).await.ok()
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

@@ -129,6 +129,10 @@ impl Plan {
             }
         }
         plan.traces = input.jaeger.and_then(|url| plan.trace_plan(url, input.slos));
+        if input.jaeger.is_some() && plan.traces.is_none() {
+            plan.warnings
+                .push("no traces are read: without an SLO there is no entry service to search for".into());
+        }
         plan
     }
 
@@ -185,7 +189,10 @@ impl Plan {
         match expand(template, &vars) {
             Ok(expr) => {
                 let key = Key::of(&("promql", url, &expr, &meaning, self.settings.length_s(), &self.names));
-                self.queries.push(Query { key, label, expr, meaning });
+                // Two SLOs may share a histogram: its count is asked for once.
+                if self.queries.iter().all(|query| query.key != key) {
+                    self.queries.push(Query { key, label, expr, meaning });
+                }
             }
             Err(why) => self.warnings.push(Clean::new(&format!("{label} is not used: {why}"))),
         }
@@ -302,10 +309,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_named() {
-        let catalogue = format!("{}[[latency]]\nquery='x'\nside='client'\nquantile=0.5\n", CPU.replace("{{ns}}", "{{oops}}"));
+        let catalogue = format!(
+            "{}[[latency]]\nquery='x'\nside='client'\nquantile=0.5\n",
+            CPU.replace("{{ns}}", "{{oops}}")
+        );
         let plan = plan(&catalogue, &[], &NameMap::default(), "http://a");
         assert!(plan.queries.is_empty());
-        assert!(plan.warnings[0].as_str().contains("cpu is not used: `{{oops}}` has no value"), "{:?}", plan.warnings);
+        assert!(
+            plan.warnings[0].as_str().contains("cpu is not used: `{{oops}}` has no value"),
+            "{:?}",
+            plan.warnings
+        );
         assert!(plan.warnings[1].as_str().contains("neither a caller nor a callee"), "{:?}", plan.warnings);
     }
 

@@ -48,6 +48,7 @@ pub struct Tally<'a> {
     succeeded_here: usize,
     failed_here: usize,
     succeeded: usize,
+    requests_failed: usize,
     failures: BTreeMap<Clean, (usize, SourceError)>,
     first: Option<(Clean, SourceError)>,
     remarks: BTreeSet<Clean>,
@@ -64,6 +65,7 @@ impl<'a> Tally<'a> {
             succeeded_here: 0,
             failed_here: 0,
             succeeded: 0,
+            requests_failed: 0,
             failures: BTreeMap::new(),
             first: None,
             remarks: BTreeSet::new(),
@@ -95,6 +97,13 @@ impl<'a> Tally<'a> {
         self.report.cancelled
     }
 
+    /// A probe failed, which may be the probe's own fault or the backend's.
+    pub fn doubt(&mut self, label: &Clean, error: SourceError) {
+        self.failed_here += 1;
+        self.requests_failed += 1;
+        self.first.get_or_insert_with(|| (label.clone(), error));
+    }
+
     /// `steps` steps of `label` ended.
     pub fn add(&mut self, label: &Clean, steps: usize, outcome: Outcome) {
         self.done += steps;
@@ -102,9 +111,8 @@ impl<'a> Tally<'a> {
         self.progress.report(Stage::Fetch, self.done as u64, self.total as u64, label.as_str());
         let remarks = match outcome {
             Outcome::Failed(error) => {
-                self.failed_here += 1;
+                self.doubt(label, error.clone());
                 self.report.failed += steps;
-                self.first.get_or_insert_with(|| (label.clone(), error.clone()));
                 self.failures.entry(label.clone()).or_insert((0, error)).0 += steps;
                 return;
             }
@@ -135,7 +143,7 @@ impl<'a> Tally<'a> {
     /// If there were failures and nothing else.
     pub fn finish(mut self) -> Result<FetchReport, Error> {
         if let (0, Some((what, first))) = (self.succeeded, self.first) {
-            return Err(Error::AllFailed { failed: self.report.failed, what, first });
+            return Err(Error::AllFailed { failed: self.requests_failed, what, first });
         }
         if !self.report.cancelled && self.total > 0 {
             // Steps that turned out to be needless, such as searches for windows that metrics cover.

@@ -132,7 +132,10 @@ mod tests {
     fn gaps_are_what_is_not_covered() {
         let wanted = ends(100, 200);
         assert_eq!(missing(wanted, &[]), [wanted]);
-        assert_eq!(missing(wanted, &[ends(0, 120), ends(150, 160), ends(190, 300)]), [ends(120, 150), ends(160, 190)]);
+        assert_eq!(
+            missing(wanted, &[ends(0, 120), ends(150, 160), ends(190, 300)]),
+            [ends(120, 150), ends(160, 190)]
+        );
         assert!(missing(wanted, &[ends(0, 200)]).is_empty());
         assert_eq!(missing(wanted, &[ends(0, 50), ends(200, 300)]), [wanted]);
         assert!(missing(ends(5, 5), &[]).is_empty());

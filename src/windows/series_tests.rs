@@ -134,11 +134,8 @@ fn latencies_become_milliseconds_and_negative_ones_are_missing() {
         series(&[("client", "web")], &[(60, 0.1)]),
     ]);
     let read = read_with(&m, Meaning::Latency(latency(Some(0.5))));
-    let column = |stat| Column::Latency {
-        rpc: Rpc::edge(&"web".into(), &"cart".into()),
-        side: Side::Client,
-        stat,
-    };
+    let column =
+        |stat| Column::Latency { rpc: Rpc::edge(&"web".into(), &"cart".into()), side: Side::Client, stat };
     let p50 = column(Stat::Quantile(Quantile(500)));
     assert_eq!((read.cells.get(60, &p50), read.cells.get(120, &p50)), (Some(500.0), None));
     assert_eq!(read.unplaced, 1);

@@ -113,10 +113,8 @@ fn a_server_that_outlives_the_call_leaves_the_network_unknown() {
 
 #[test]
 fn a_trace_belongs_to_the_window_of_its_root() {
-    let late: Vec<_> = call(2, 20, 10, 4)
-        .into_iter()
-        .map(|s| Span { start_ns: s.start_ns + 59_500_000_000, ..s })
-        .collect();
+    let late: Vec<_> =
+        call(2, 20, 10, 4).into_iter().map(|s| Span { start_ns: s.start_ns + 59_500_000_000, ..s }).collect();
     assert_eq!(value(&cells(call(1, 20, 10, 4)), &edge(), Side::Client, Stat::Count), Some(1.0));
     assert!(cells(late).is_empty(), "its root starts at 60.5 s");
 }

@@ -53,7 +53,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(expand("{{nope}}", &vars()), Err("`{{nope}}` has no value; set it under `vars`".to_owned()));
+        assert_eq!(
+            expand("{{nope}}", &vars()),
+            Err("`{{nope}}` has no value; set it under `vars`".to_owned())
+        );
         assert!(expand("x[{{window]", &vars()).is_err());
     }
 }

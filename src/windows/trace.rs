@@ -208,8 +208,9 @@ impl<'a> Tree<'a> {
             let from = by_id.partition_point(|(other, _)| *other < id);
             by_id[from..].iter().take_while(move |(other, _)| *other == id).map(|(_, i)| *i)
         };
-        let copy: Vec<bool> =
-            (0..spans.len()).map(|i| with_id(spans[i].id).any(|j| j < i && same(&spans[i], &spans[j]))).collect();
+        let copy: Vec<bool> = (0..spans.len())
+            .map(|i| with_id(spans[i].id).any(|j| j < i && same(&spans[i], &spans[j])))
+            .collect();
         let mut parent: Vec<Option<usize>> = (0..spans.len())
             .map(|i| {
                 let span = &spans[i];
@@ -260,15 +261,16 @@ impl<'a> Tree<'a> {
             // Old tracers leave kinds out: a span whose parent is elsewhere serves a request.
             (SpanKind::Internal, Some(p)) if p.kind == SpanKind::Producer => Role::Consumer,
             (SpanKind::Internal, Some(_)) => Role::Server,
-            (SpanKind::Internal, None) if self.is_top(i) && self.knows_no_kinds(&span.service) => Role::Server,
+            (SpanKind::Internal, None) if self.is_top(i) && self.knows_no_kinds(&span.service) => {
+                Role::Server
+            }
             (SpanKind::Internal, None) => Role::Internal,
         }
     }
 
     /// Whether nothing stands above the span: a root, or in a trace without one its earliest span.
     fn is_top(&self, i: usize) -> bool {
-        self.parent[i].is_none()
-            && (self.spans[i].parent.is_none() || (!self.rooted && self.head == Some(i)))
+        self.parent[i].is_none() && (self.spans[i].parent.is_none() || (!self.rooted && self.head == Some(i)))
     }
 
     fn knows_no_kinds(&self, service: &ServiceName) -> bool {

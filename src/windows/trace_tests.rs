@@ -45,7 +45,9 @@ fn told_cut(spans: &[Span], cut: bool) -> Vec<String> {
                 format!("{caller}>{callee} {operation} {}/{}{way}", opt(client), opt(server))
             }
             Fact::Served { service, server } => format!("served {service} {}", ms(server)),
-            Fact::Entry { service, operation, server } => format!("entry {service} {operation} {}", ms(server)),
+            Fact::Entry { service, operation, server } => {
+                format!("entry {service} {operation} {}", ms(server))
+            }
         });
     });
     lines.sort();
@@ -77,7 +79,8 @@ fn a_missing_root_leaves_the_rest_standing() {
         span(4, 3, "cart", Server, 15, 30),
         span(6, 5, "db", Server, 20, 5),
     ];
-    let entries = |lines: Vec<String>| lines.into_iter().filter(|l| l.starts_with("entry")).collect::<Vec<_>>();
+    let entries =
+        |lines: Vec<String>| lines.into_iter().filter(|l| l.starts_with("entry")).collect::<Vec<_>>();
     assert_eq!(entries(told(&spans)), ["entry web op2 90"], "db only lost its parent");
     assert!(entries(told_cut(&spans, true)).is_empty(), "the parent may still be running");
 }
@@ -106,7 +109,8 @@ fn shared_span_ids() {
 #[test]
 fn spans_exported_twice_count_once() {
     let server = span(3, 2, "cart", Server, 15, 30);
-    let spans = [span(1, 0, "web", Server, 0, 100), span(2, 1, "web", Client, 10, 50), server.clone(), server];
+    let spans =
+        [span(1, 0, "web", Server, 0, 100), span(2, 1, "web", Client, 10, 50), server.clone(), server];
     assert_eq!(told(&spans).len(), 4);
 }
 
@@ -242,7 +246,8 @@ fn an_instrumented_load_generator_is_outside() {
 
 #[test]
 fn cycles_end() {
-    let spans = [span(1, 2, "a", Server, 0, 10), span(2, 1, "b", Server, 0, 10), span(3, 3, "c", Client, 0, 1)];
+    let spans =
+        [span(1, 2, "a", Server, 0, 10), span(2, 1, "b", Server, 0, 10), span(3, 3, "c", Client, 0, 1)];
     assert!(told(&spans).contains(&"served a 10".to_owned()));
 }
 

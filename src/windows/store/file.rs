@@ -91,7 +91,9 @@ impl File {
         let mut connection = Connection::open(&self.path).map_err(fail)?;
         connection.busy_timeout(BUSY).map_err(fail)?;
         connection
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;")
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;",
+            )
             .map_err(fail)?;
         self.migrate(&mut connection)?;
         Ok(connection)
@@ -109,7 +111,8 @@ impl File {
         if from == known {
             return Ok(());
         }
-        let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive).map_err(fail)?;
+        let tx =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive).map_err(fail)?;
         for step in &MIGRATIONS[from..] {
             tx.execute_batch(step).map_err(fail)?;
         }

@@ -23,7 +23,8 @@ fn part_id(connection: &Connection, key: &Key) -> Result<Option<i64>> {
 pub fn covered(connection: &mut Connection, key: &Key) -> Result<Vec<Ends>> {
     let mut merged: Vec<Ends> = Vec::new();
     let Some(part) = part_id(connection, key)? else { return Ok(merged) };
-    let mut statement = connection.prepare_cached("SELECT after, until FROM coverage WHERE part = ?1 ORDER BY after")?;
+    let mut statement =
+        connection.prepare_cached("SELECT after, until FROM coverage WHERE part = ?1 ORDER BY after")?;
     let ranges = statement.query_map([part], |row| Ok(Ends { after: row.get(0)?, until: row.get(1)? }))?;
     for range in ranges {
         let range = range?;
@@ -87,7 +88,8 @@ fn insert_rows(tx: &Transaction<'_>, part: i64, range: Ends, cells: &Cells) -> R
 }
 
 fn column_id(tx: &Transaction<'_>, column: &Column) -> Result<u32> {
-    let name = serde_json::to_string(column).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    let name =
+        serde_json::to_string(column).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     tx.prepare_cached("INSERT OR IGNORE INTO column_name (name) VALUES (?1)")?.execute([&name])?;
     tx.prepare_cached("SELECT id FROM column_name WHERE name = ?1")?.query_row([&name], |row| row.get(0))
 }
@@ -113,8 +115,9 @@ pub fn cells(connection: &mut Connection, key: &Key, range: Ends) -> Result<Cell
     let Some(part) = part_id(connection, key)? else { return Ok(cells) };
     let mut handles: HashMap<u32, Option<usize>> = HashMap::new();
     let mut name = connection.prepare_cached("SELECT name FROM column_name WHERE id = ?1")?;
-    let mut statement = connection
-        .prepare_cached("SELECT end, cells FROM window WHERE part = ?1 AND end > ?2 AND end <= ?3 ORDER BY end")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT end, cells FROM window WHERE part = ?1 AND end > ?2 AND end <= ?3 ORDER BY end",
+    )?;
     let mut rows = statement.query(params![part, range.after, range.until])?;
     while let Some(row) = rows.next()? {
         let end: i64 = row.get(0)?;

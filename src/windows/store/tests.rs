@@ -74,8 +74,14 @@ fn placements_are_clipped_to_what_was_known() {
     let store = Store::open(dir.path(), "prod").unwrap();
     put(&store, "a", ends(0, 240), &cells("cpu", &[(60, 1.0), (120, 1.0), (240, 1.0)]), true);
     let placement = |first, last| Placement { service: "s".into(), node: "n".into(), first, last };
-    assert_eq!(store.placements(&"a".into(), ends(0, 60)).unwrap(), [placement(1, 60)].map(|p| Placement { first: 60, ..p }));
-    assert_eq!(store.placements(&"a".into(), ends(0, 240)).unwrap(), [placement(60, 120), placement(240, 240)]);
+    assert_eq!(
+        store.placements(&"a".into(), ends(0, 60)).unwrap(),
+        [placement(1, 60)].map(|p| Placement { first: 60, ..p })
+    );
+    assert_eq!(
+        store.placements(&"a".into(), ends(0, 240)).unwrap(),
+        [placement(60, 120), placement(240, 240)]
+    );
 }
 
 #[test]
@@ -94,16 +100,17 @@ fn pruning_forgets_windows_and_that_they_were_fetched() {
 fn garbage_is_moved_aside() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("prod.windows.db");
-    fs::write(&path, b"this is no database at all, although it is long enough to look like one".repeat(40)).unwrap();
+    fs::write(&path, b"this is no database at all, although it is long enough to look like one".repeat(40))
+        .unwrap();
     let store = Store::open(dir.path(), "prod").unwrap();
     let warnings = store.take_warnings();
     assert!(warnings[0].as_str().contains("history is fetched again"), "{warnings:?}");
     assert!(store.take_warnings().is_empty(), "told once");
     put(&store, "a", ends(0, 60), &cells("cpu", &[(60, 1.0)]), true);
     assert!(store.has_cells(&"a".into(), ends(0, 60)).unwrap());
-    let kept = fs::read_dir(dir.path()).unwrap().filter(|f| {
-        f.as_ref().unwrap().file_name().to_string_lossy().contains("damaged")
-    });
+    let kept = fs::read_dir(dir.path())
+        .unwrap()
+        .filter(|f| f.as_ref().unwrap().file_name().to_string_lossy().contains("damaged"));
     assert_eq!(kept.count(), 1, "nothing is deleted");
 }
 
