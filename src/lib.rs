@@ -7,13 +7,14 @@
 //!  Jaeger, Prometheus
 //!        │ HTTP
 //!        ▼
-//!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← config ← engine ← tui, commands
+//!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← config ← engine ← tui ← cli ← commands
 //!  nouns    clients,    one row   burn  call     model  root        files,   fetch →   screens, CLI
 //!           catalogue   a window  rate  graph,          causes      secrets  learn →
 //!                       + store         CBN                                  diagnose
 //! ```
 
 pub mod causal;
+pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod diagnosis;

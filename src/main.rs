@@ -1,3 +1,7 @@
 //! Thin binary: everything lives in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sagetop::commands::main(std::env::args_os()).into()
+}

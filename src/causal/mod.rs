@@ -2,6 +2,7 @@
 
 pub mod cbn;
 pub mod graph;
+pub mod render;
 
 pub use cbn::{Cbn, EntityNode, LatencyNode};
 pub use graph::{CallGraph, Edge, EdgeOrigin, TreeNode};

@@ -1,1 +1,105 @@
-//! commands
+//! The subcommands, one file each, and what they share: output, exit codes, logging.
+//!
+//! A new subcommand is a variant of [`Command`], a file here with a `run`, and a line in
+//! [`dispatch`].
+
+mod completions;
+mod config;
+mod log;
+mod man;
+mod output;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::config::{ConfigError, Dirs};
+pub use output::Output;
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; where an SLO was looked at, it is met.
+    Ok = 0,
+    /// It failed; standard error says why.
+    Error = 1,
+    /// An SLO burns or is breached.
+    Violated = 2,
+    /// It is not known how an SLO stands.
+    Unknown = 3,
+    /// The command line was wrong.
+    Usage = 64,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a subcommand failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Writing the result. A reader that went away is not a failure: see [`main`].
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+    /// A file that was to be written.
+    #[error("cannot write {}: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file that must not be overwritten.
+    #[error("{} exists; --force overwrites it", .0.display())]
+    Exists(std::path::PathBuf),
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come as errors that belong on standard output. A reader that
+            // went away changes nothing.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    let mut out = Output::stdout(cli.global.json);
+    let result = start_log(&cli).and_then(|()| dispatch(&cli, &mut out)).and_then(|exit| {
+        out.flush()?;
+        Ok(exit)
+    });
+    match result {
+        Ok(exit) => exit,
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+        Err(error) => {
+            tracing::error!("{error}");
+            output::complain(&format!("sagetop: {error}"));
+            Exit::Error
+        }
+    }
+}
+
+fn start_log(cli: &Cli) -> Result<(), Error> {
+    if cli.global.verbose == 0 {
+        return Ok(());
+    }
+    log::start(Dirs::find(cli.global.state_dir())?.state()?, cli.global.verbose)
+}
+
+fn dispatch(cli: &Cli, out: &mut Output) -> Result<Exit, Error> {
+    match &cli.command {
+        Command::Config(args) => config::run(&cli.global, args, out),
+        Command::Completions { shell } => completions::run(*shell, out),
+        Command::Man { dir } => man::run(dir.as_deref(), out),
+    }
+}

@@ -1,6 +1,7 @@
 //! The nouns of the project: text, services, RPCs, columns, SLOs, verdicts. No I/O.
 
 pub mod column;
+pub mod duration;
 pub mod health;
 pub mod names;
 pub mod progress;

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Clean, Quantile, ServiceName, Timestamp};
 
 /// Where an SLO's latency is read from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SloSource {
     /// The entry operation's spans in Jaeger.
@@ -32,7 +33,7 @@ pub enum SloSource {
 }
 
 /// Unit of latencies that come from PromQL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum LatencyUnit {
     /// Seconds, Prometheus' base unit.
     #[default]

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -17,8 +18,9 @@ const MAX_SCALARS_PER_GRAPHEME: usize = 8;
 /// for a terminal: control, bidirectional, zero-width, line-separator and tag
 /// characters become visible escapes, stacks of combining marks are cut, and the
 /// length is capped. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline, description = "")]
 pub struct Clean(Arc<str>);
 
 impl Clean {

@@ -1,1 +1,85 @@
-//! slo
+//! How objectives stand: the observed quantile, burn rates and the error budget.
+//!
+//! The unit of account is a window of the window table: a window is *bad* when its quantile lies
+//! above the objective, and `target` is the share of windows that must not be bad. Windows
+//! without a value count neither way; where too many are missing, the answer is "unknown".
+
+mod burn;
+mod samples;
+
+pub use burn::{Rule, rules};
+pub use samples::Sample;
+
+use std::time::Duration;
+
+use crate::domain::{Clean, Slo, SloState, SloStatus, Timestamp};
+use burn::burn_rates;
+use samples::Samples;
+
+/// How many window values [`SloStatus::recent_ms`] holds.
+pub const RECENT: usize = 60;
+
+/// How `slo` stood at `at`, given windows of `length`. Samples may come in any order; those
+/// that end after `at` are ignored, so that the past looks as it did then.
+///
+/// * The **observed** value over the SLO's window is the median of the windows' quantiles,
+///   weighted by their numbers of calls where all of them are known. A quantile of pooled calls
+///   cannot be computed from quantiles of parts; the median is a value that really occurred, one
+///   spike or one window with three calls does not move it, and it lies above the objective
+///   exactly when more than half of the calls were in bad windows.
+/// * **Unknown**: no value is fresher than three windows or the SLO's own window, whichever is
+///   longer. Never good without data.
+/// * **Breached**: the observed value lies above the objective.
+/// * **Burning**: not breached, but for one of [`rules`] both burn rates exceed the factor.
+///
+/// Everything is counted back from the newest value while that is fresh: a scrape that is a
+/// minute late must not empty a window of five.
+pub fn evaluate(slo: &Slo, samples: &[Sample], length: Duration, at: Timestamp) -> SloStatus {
+    let samples = Samples::new(samples, length, at);
+    let age = samples.newest().map(|newest| at.duration_since(newest).unsigned_abs());
+    let limit = (3 * length).max(slo.window);
+    let fresh = samples.newest().filter(|_| age.is_some_and(|age| age <= limit));
+    let until = fresh.unwrap_or(at);
+
+    let observed_ms = fresh.and_then(|newest| samples.median(newest, slo.window));
+    let budget = 1.0 - slo.target;
+    let bad_share = |over: Duration| samples.bad_share(until, over, slo.objective_ms);
+    let rates = burn_rates(budget, bad_share);
+    let rate = |window: Duration| rates.iter().find(|(w, _)| *w == window).and_then(|(_, rate)| *rate);
+    let burning = rules(slo.period).iter().any(|rule| {
+        let above = |window| rate(window).is_some_and(|rate| rate > rule.factor);
+        above(rule.long) && above(rule.short)
+    });
+    let state = match observed_ms {
+        None => SloState::Unknown,
+        Some(observed) if observed > slo.objective_ms => SloState::Breached,
+        Some(_) if burning => SloState::Burning,
+        Some(_) => SloState::Ok,
+    };
+    SloStatus {
+        name: slo.name.clone(),
+        state,
+        observed_ms,
+        objective_ms: slo.objective_ms,
+        burn: rates
+            .iter()
+            .map(|(window, rate)| crate::domain::Burn {
+                window: Clean::new(&crate::domain::duration::format(*window)),
+                rate: *rate,
+            })
+            .collect(),
+        budget_left: bad_share(slo.period).map(|bad| 1.0 - burn::rate(bad, budget)),
+        newest_sample_age_s: age.map(|age| age.as_secs_f64()),
+        recent_ms: samples.recent(until, RECENT),
+        at,
+    }
+}
+
+/// Share of the windows in (`at` − `over`, `at`] that have a value. Below one half burn rates
+/// and the budget over that time are unknown; above it they speak for this share.
+pub fn coverage(samples: &[Sample], length: Duration, over: Duration, at: Timestamp) -> f64 {
+    Samples::new(samples, length, at).coverage(at, over)
+}
+
+#[cfg(test)]
+mod tests;

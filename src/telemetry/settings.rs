@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a secret comes from. Exactly one source is used, the first that is set.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
     /// Written in the file itself (discouraged).
+    #[schemars(extend("writeOnly" = true))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// Name of an environment variable.
@@ -28,7 +30,7 @@ impl std::fmt::Debug for Secret {
 }
 
 /// How to log in to a backend.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Auth {
     /// Not at all.
@@ -49,7 +51,7 @@ pub enum Auth {
 }
 
 /// Settings every backend has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackendSettings {
     /// Base URL, path prefix included, without credentials.
@@ -64,10 +66,8 @@ pub struct BackendSettings {
     #[serde(default)]
     pub tenant: Option<String>,
     /// Whole-request timeout; at most 30 s is used.
-    #[serde(
-        default = "default_timeout",
-        with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required"
-    )]
+    #[serde(default = "default_timeout", with = "crate::domain::duration")]
+    #[schemars(schema_with = "crate::domain::duration::schema")]
     pub timeout: Duration,
     /// Largest decoded response accepted, MiB.
     #[serde(default = "default_max_response_mib")]
@@ -105,7 +105,7 @@ impl BackendSettings {
 }
 
 /// Which of Jaeger's APIs to use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JaegerApi {
     /// Probe: v3 if it answers JSON, else legacy.
@@ -118,7 +118,7 @@ pub enum JaegerApi {
 }
 
 /// Settings of a Jaeger backend.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JaegerSettings {
     /// What every backend has.
     #[serde(flatten)]

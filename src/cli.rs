@@ -1,0 +1,153 @@
+//! The command line: options that every subcommand understands, and the list of subcommands.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::domain::Timestamp;
+
+/// Finds the root cause of an SLO violation from Jaeger and Prometheus.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "sagetop", version, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 ok, 1 error, 2 burning or breached, 3 unknown, 64 wrong usage.")]
+pub struct Cli {
+    /// Options of every subcommand.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every subcommand.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Complete configuration; replaces the user's
+    #[arg(long, global = true, value_name = "FILE", env = "SAGETOP_CONFIG")]
+    config: Option<OsString>,
+    /// Folder for caches, models and journals; replaces the user's
+    #[arg(long, global = true, value_name = "DIR", env = "SAGETOP_STATE_DIR")]
+    state_dir: Option<OsString>,
+    /// Context (cluster) of the configuration
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Look at this moment instead of now: RFC 3339, or seconds since 1970
+    #[arg(long, global = true, value_name = "T", value_parser = moment, allow_hyphen_values = true)]
+    pub at: Option<Timestamp>,
+    /// Print JSON for machines
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log to a file in the state folder; twice logs more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Global {
+    /// `--config` or its variable; an empty one counts as none.
+    pub fn config(&self) -> Option<&Path> {
+        path(self.config.as_ref())
+    }
+
+    /// `--state-dir` or its variable; an empty one counts as none.
+    pub fn state_dir(&self) -> Option<&Path> {
+        path(self.state_dir.as_ref())
+    }
+}
+
+fn path(text: Option<&OsString>) -> Option<&Path> {
+    text.filter(|text| !text.is_empty()).map(Path::new)
+}
+
+/// The subcommands; each has its file in [`crate::commands`].
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Make, check or describe the configuration
+    Config(ConfigArgs),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write one page a subcommand
+    Man {
+        /// Folder for the pages
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// `sagetop config`.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+/// What to do with the configuration.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Write a commented configuration to start from
+    Init {
+        /// Overwrite the one that is there
+        #[arg(long)]
+        force: bool,
+        /// Print it instead
+        #[arg(long, conflicts_with = "force")]
+        print: bool,
+    },
+    /// Say what is wrong with the configuration, or what it holds
+    Check,
+    /// Print the JSON schema of the configuration, for editors
+    Schema,
+}
+
+/// A moment as RFC 3339 or as seconds since 1970.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        // Whole milliseconds: finer than any backend stores, and exact in an f64.
+        let millis = (seconds * 1000.0).round();
+        let in_range = millis.is_finite() && millis.abs() < 1e15;
+        return in_range
+            .then(|| Timestamp::from_millisecond(millis as i64).ok())
+            .flatten()
+            .ok_or_else(|| "too far from 1970".to_owned());
+    }
+    text.parse().map_err(|_| "not a moment such as 2026-02-03T04:05:06Z or 1770091506".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn moments() {
+        let expected: Timestamp = "2022-08-22T07:28:00Z".parse().unwrap();
+        assert_eq!(moment("2022-08-22T07:28:00Z"), Ok(expected));
+        assert_eq!(moment("2022-08-22T09:28:00+02:00"), Ok(expected));
+        assert_eq!(moment("1661153280"), Ok(expected));
+        assert_eq!(moment("1661153280.000"), Ok(expected));
+        for wrong in ["yesterday", "NaN", "1e300", "2022-08-22", ""] {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        let before = Cli::parse_from(["sagetop", "--config", "a.toml", "config", "check"]);
+        let after = Cli::parse_from(["sagetop", "config", "check", "--config", "a.toml"]);
+        assert_eq!(before.global.config(), Some(Path::new("a.toml")));
+        assert_eq!(after.global.config(), before.global.config());
+    }
+}

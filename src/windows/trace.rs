@@ -1,0 +1,379 @@
+//! One trace → the facts it holds about calls.
+//!
+//! Real traces are incomplete and inconsistent: this is where every wart of spans is dealt
+//! with, so that whatever comes out can be counted without further thought.
+
+use crate::domain::{Clean, ServiceName};
+use crate::telemetry::{Span, SpanId, SpanKind};
+
+/// Something a trace tells. Durations are nanoseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact<'a> {
+    /// `caller` called `callee` and waited.
+    Call {
+        /// Who called.
+        caller: &'a ServiceName,
+        /// Who served, or the peer that a client span names.
+        callee: &'a ServiceName,
+        /// The callee's operation, or the client's name for it.
+        operation: &'a Clean,
+        /// Duration at the caller, if it has a span for the call.
+        client: Option<u64>,
+        /// Duration at the callee, if it has one.
+        server: Option<u64>,
+        /// Where both spans of the call are known one to one.
+        way: Option<Way>,
+    },
+    /// `service` served a request, whoever sent it.
+    Served {
+        /// Who served.
+        service: &'a ServiceName,
+        /// How long.
+        server: u64,
+    },
+    /// A request entered the application.
+    Entry {
+        /// Who served.
+        service: &'a ServiceName,
+        /// What was asked for.
+        operation: &'a Clean,
+        /// How long.
+        server: u64,
+    },
+}
+
+/// What lies between the two spans of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// client − server duration: needs no common clock; negative if the server outlived the call.
+    pub total: i64,
+    /// server.start − client.start, by two clocks.
+    pub request: i64,
+    /// client.end − server.end, by two clocks.
+    pub response: i64,
+    /// Whether both spans were stamped by the same clock.
+    pub same_clock: bool,
+}
+
+/// Start of the trace: of its earliest root, or of its earliest span when the root is missing.
+pub fn start_ns(spans: &[Span]) -> Option<u64> {
+    let roots = spans.iter().filter(|s| s.parent.is_none()).map(|s| s.start_ns).min();
+    roots.or_else(|| spans.iter().map(|s| s.start_ns).min())
+}
+
+/// Tells `emit` every fact of a trace. With `cut`, spans are known to be missing at the top
+/// (unfinished when read), so a span without its parent is no request from outside.
+pub fn facts<'a>(spans: &'a [Span], cut: bool, emit: &mut dyn FnMut(Fact<'a>)) {
+    let tree = Tree::new(spans);
+    let mut calls = Calls::new(spans.len());
+    for i in tree.live().filter(|i| tree.role[*i] == Role::Server) {
+        emit(Fact::Served { service: &spans[i].service, server: spans[i].duration_ns });
+        if tree.is_entry(i, cut) {
+            emit(Fact::Entry {
+                service: &spans[i].service,
+                operation: &spans[i].operation,
+                server: spans[i].duration_ns,
+            });
+        }
+        match tree.caller_of(i) {
+            Caller::Client(c) => calls.served[c].push(i),
+            Caller::Itself(c) => calls.explained[c] = true,
+            Caller::Unobserved(p) => emit(Fact::Call {
+                caller: &spans[p].service,
+                callee: &spans[i].service,
+                operation: &spans[i].operation,
+                client: None,
+                server: Some(spans[i].duration_ns),
+                way: None,
+            }),
+            Caller::None => {}
+        }
+    }
+    for c in tree.live().filter(|i| tree.role[*i] == Role::Client) {
+        // A client span around another one (a retry loop, a connection pool) is not a call of its own.
+        if let Some(outer) = tree.enclosing(c, |role| role == Role::Client) {
+            calls.explained[outer] = true;
+        }
+    }
+    for c in tree.live().filter(|i| tree.role[*i] == Role::Client && !tree.is_off_path(*i)) {
+        calls.emit(c, spans, emit);
+    }
+}
+
+/// What a span does, once missing and contradictory kinds are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Internal,
+    Server,
+    Client,
+    Producer,
+    Consumer,
+}
+
+/// Who sent the request that a server span serves.
+enum Caller {
+    /// A client span of another service.
+    Client(usize),
+    /// A client span of the same service: not a call between services.
+    Itself(usize),
+    /// Another service without a client span (here: a span of it). The way is unobserved.
+    Unobserved(usize),
+    /// Nobody, or nobody who waits.
+    None,
+}
+
+/// Client spans and what is known about the other end.
+struct Calls {
+    /// Server spans in other services, by client span.
+    served: Vec<Vec<usize>>,
+    /// Client spans that need no peer: the other end is another span of the same service.
+    explained: Vec<bool>,
+}
+
+impl Calls {
+    fn new(n: usize) -> Self {
+        Self { served: vec![Vec::new(); n], explained: vec![false; n] }
+    }
+
+    fn emit<'a>(&self, c: usize, spans: &'a [Span], emit: &mut dyn FnMut(Fact<'a>)) {
+        let client = &spans[c];
+        let call = |callee, operation, client_ns, server_ns, way| Fact::Call {
+            caller: &client.service,
+            callee,
+            operation,
+            client: client_ns,
+            server: server_ns,
+            way,
+        };
+        match self.served[c].as_slice() {
+            [] => {
+                let peer = client.peer.as_ref().filter(|p| **p != client.service && !self.explained[c]);
+                if let Some(peer) = peer {
+                    emit(call(peer, &client.operation, Some(client.duration_ns), None, None));
+                }
+            }
+            [s] => {
+                let server = &spans[*s];
+                let way = Some(way(client, server));
+                let (c_ns, s_ns) = (Some(client.duration_ns), Some(server.duration_ns));
+                emit(call(&server.service, &server.operation, c_ns, s_ns, way));
+            }
+            // Retries or redirects under one client span: which part of its time belongs to
+            // which server is unknown, so only the durations themselves are kept.
+            several => {
+                for (n, s) in several.iter().enumerate() {
+                    let server = &spans[*s];
+                    let first = several[..n].iter().all(|e| spans[*e].service != server.service);
+                    let client_ns = first.then_some(client.duration_ns);
+                    emit(call(&server.service, &server.operation, client_ns, Some(server.duration_ns), None));
+                }
+            }
+        }
+    }
+}
+
+fn way(client: &Span, server: &Span) -> Way {
+    let minus = |a: u64, b: u64| i64::try_from(i128::from(a) - i128::from(b)).unwrap_or(i64::MAX);
+    Way {
+        total: minus(client.duration_ns, server.duration_ns),
+        request: minus(server.start_ns, client.start_ns),
+        response: minus(end_ns(client), end_ns(server)),
+        same_clock: client.host.is_some() && client.host == server.host,
+    }
+}
+
+/// When a span ended, by its own clock.
+pub fn end_ns(span: &Span) -> u64 {
+    span.start_ns.saturating_add(span.duration_ns)
+}
+
+/// A trace with parents resolved, without duplicates and cycles.
+struct Tree<'a> {
+    spans: &'a [Span],
+    parent: Vec<Option<usize>>,
+    role: Vec<Role>,
+    /// Copies of another span; ignored.
+    copy: Vec<bool>,
+    /// Whether a span without any parent reference exists.
+    rooted: bool,
+    /// Earliest span whose parent is not there.
+    head: Option<usize>,
+}
+
+impl<'a> Tree<'a> {
+    fn new(spans: &'a [Span]) -> Self {
+        let mut by_id: Vec<(SpanId, usize)> = spans.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
+        by_id.sort_unstable();
+        let with_id = |id: SpanId| {
+            let from = by_id.partition_point(|(other, _)| *other < id);
+            by_id[from..].iter().take_while(move |(other, _)| *other == id).map(|(_, i)| *i)
+        };
+        let copy: Vec<bool> = (0..spans.len())
+            .map(|i| with_id(spans[i].id).any(|j| j < i && same(&spans[i], &spans[j])))
+            .collect();
+        let mut parent: Vec<Option<usize>> = (0..spans.len())
+            .map(|i| {
+                let span = &spans[i];
+                let others = |id| with_id(id).filter(|j| *j != i && !copy[*j]);
+                // Client and server may share one span id: then the client is the server's parent.
+                let twin = (span.kind == SpanKind::Server)
+                    .then(|| others(span.id).find(|j| spans[*j].kind == SpanKind::Client))
+                    .flatten();
+                let id = span.parent.filter(|id| *id != span.id);
+                twin.or_else(|| {
+                    others(id?).min_by_key(|j| {
+                        let p = &spans[*j];
+                        (p.service != span.service, p.kind != SpanKind::Server, *j)
+                    })
+                })
+            })
+            .collect();
+        cut_cycles(&mut parent);
+        let mut tree = Self {
+            spans,
+            parent,
+            role: vec![Role::Internal; spans.len()],
+            copy,
+            rooted: spans.iter().any(|s| s.parent.is_none()),
+            head: None,
+        };
+        tree.head =
+            tree.live().filter(|i| tree.parent[*i].is_none()).min_by_key(|i| (spans[*i].start_ns, *i));
+        tree.role = (0..spans.len()).map(|i| tree.role_of(i)).collect();
+        tree
+    }
+
+    fn live(&self) -> impl Iterator<Item = usize> + use<'_, 'a> {
+        (0..self.spans.len()).filter(|i| !self.copy[*i])
+    }
+
+    fn role_of(&self, i: usize) -> Role {
+        let span = &self.spans[i];
+        let parent = self.parent[i].map(|p| &self.spans[p]);
+        let crossed = parent.filter(|p| p.service != span.service);
+        match (span.kind, crossed) {
+            (SpanKind::Client, _) => Role::Client,
+            (SpanKind::Producer, _) => Role::Producer,
+            (SpanKind::Consumer, _) => Role::Consumer,
+            // Nested in the same service's own work: middleware, not a request.
+            (SpanKind::Server, None) if parent.is_some_and(|p| p.kind != SpanKind::Client) => Role::Internal,
+            (SpanKind::Server, _) => Role::Server,
+            // Old tracers leave kinds out: a span whose parent is elsewhere serves a request.
+            (SpanKind::Internal, Some(p)) if p.kind == SpanKind::Producer => Role::Consumer,
+            (SpanKind::Internal, Some(_)) => Role::Server,
+            (SpanKind::Internal, None) if self.is_top(i) && self.knows_no_kinds(&span.service) => {
+                Role::Server
+            }
+            (SpanKind::Internal, None) => Role::Internal,
+        }
+    }
+
+    /// Whether nothing stands above the span: a root, or in a trace without one its earliest span.
+    fn is_top(&self, i: usize) -> bool {
+        self.parent[i].is_none() && (self.spans[i].parent.is_none() || (!self.rooted && self.head == Some(i)))
+    }
+
+    fn knows_no_kinds(&self, service: &ServiceName) -> bool {
+        self.spans.iter().all(|s| s.service != *service || s.kind == SpanKind::Internal)
+    }
+
+    /// The nearest span above `i` in the same service whose role is not internal, if `wanted`.
+    fn enclosing(&self, i: usize, wanted: impl Fn(Role) -> bool) -> Option<usize> {
+        let mut at = self.parent[i];
+        while let Some(p) = at {
+            if self.spans[p].service != self.spans[i].service {
+                return None;
+            }
+            if self.role[p] != Role::Internal {
+                return wanted(self.role[p]).then_some(p);
+            }
+            at = self.parent[p];
+        }
+        None
+    }
+
+    fn caller_of(&self, server: usize) -> Caller {
+        let Some(p) = self.parent[server] else { return Caller::None };
+        if self.spans[server].follows {
+            return Caller::None;
+        }
+        if self.spans[p].service == self.spans[server].service {
+            return Caller::Itself(p);
+        }
+        // Internal spans between the server span and the client span that caused it collapse.
+        let (mut at, mut waits) = (p, true);
+        loop {
+            match self.role[at] {
+                Role::Client if waits => return Caller::Client(at),
+                Role::Client | Role::Producer => return Caller::None,
+                Role::Server | Role::Consumer => break,
+                Role::Internal => waits &= !self.spans[at].follows,
+            }
+            match self.parent[at] {
+                Some(next) if self.spans[next].service == self.spans[p].service => at = next,
+                _ => break,
+            }
+        }
+        if waits { Caller::Unobserved(p) } else { Caller::None }
+    }
+
+    /// Whether whoever is above does not wait for the span: FOLLOWS_FROM or a message in between.
+    fn is_off_path(&self, i: usize) -> bool {
+        let mut at = Some(i);
+        while let Some(p) = at {
+            if self.spans[p].service != self.spans[i].service {
+                break;
+            }
+            match self.role[p] {
+                Role::Producer => return true,
+                // A consumer follows its producer, but what it calls itself, it waits for.
+                Role::Server | Role::Consumer => break,
+                Role::Internal | Role::Client if self.spans[p].follows => return true,
+                Role::Internal | Role::Client => at = self.parent[p],
+            }
+        }
+        false
+    }
+
+    /// Whether a server span is the first to serve a request from outside: nothing above it serves
+    /// another one. What is above may be an instrumented client or load generator.
+    fn is_entry(&self, i: usize, cut: bool) -> bool {
+        let mut top = i;
+        while let Some(p) = self.parent[top] {
+            let waits = !self.spans[top].follows && self.role[p] != Role::Producer;
+            if !waits || matches!(self.role[p], Role::Server | Role::Consumer) {
+                return false;
+            }
+            top = p;
+        }
+        // Below a missing parent only the very first span can be what came from outside.
+        self.spans[top].parent.is_none() || (top == i && !cut && self.is_top(i))
+    }
+}
+
+/// Whether two spans with one id are one span exported twice.
+fn same(a: &Span, b: &Span) -> bool {
+    (a.kind, a.start_ns, a.duration_ns, &a.service) == (b.kind, b.start_ns, b.duration_ns, &b.service)
+}
+
+/// Cuts one link of every cycle of parents, so that walking up always ends.
+fn cut_cycles(parent: &mut [Option<usize>]) {
+    // 0 not seen, otherwise the walk that saw the span.
+    let mut seen = vec![0usize; parent.len()];
+    for start in 0..parent.len() {
+        let walk = start + 1;
+        let mut at = start;
+        while seen[at] == 0 {
+            seen[at] = walk;
+            match parent[at] {
+                Some(p) if seen[p] == walk => parent[at] = None,
+                Some(p) => at = p,
+                None => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "trace_tests.rs"]
+pub(crate) mod tests;
