@@ -352,7 +352,8 @@ async fn a_dropped_fetch_goes_on_where_it_stopped() {
         tokio::time::timeout(Duration::from_millis(300), run(&bench, &plan, &period, &source, None)).await;
     assert!(gave_up.is_err());
     let with_data = plan.queries.iter().filter(|q| q.expr != "disk");
-    let covered: i64 = with_data.flat_map(|q| bench.store.covered(&q.key).unwrap()).map(|e| e.windows(60)).sum();
+    let covered: i64 =
+        with_data.flat_map(|q| bench.store.covered(&q.key).unwrap()).map(|e| e.windows(60)).sum();
     assert_eq!(covered, 4 * 240, "what had come is kept");
     let first = frame(&bench, &plan, &period);
     assert!(first.ends[0].as_second() >= START + 720 * MINUTE, "the newest piece came first");
