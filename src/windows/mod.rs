@@ -20,7 +20,6 @@ pub mod settings;
 pub mod source;
 pub mod spans;
 pub mod store;
-pub mod template;
 pub mod trace;
 
 pub use error::{Error, SourceError};

@@ -7,9 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::names::NameMap;
 use super::settings::WindowSettings;
-use super::template::expand;
 use crate::domain::{Clean, Quantile, Rpc, ServiceName, Slo, SloSource};
-use crate::telemetry::{Catalogue, Feature, LatencyQuery};
+use crate::telemetry::{Catalogue, Feature, LatencyQuery, render};
 
 /// Identifies everything that shapes an answer: backend, query, settings, names. Data stored
 /// under one key stays valid for as long as the key can be computed again.
@@ -183,10 +182,7 @@ impl Plan {
         vars: &BTreeMap<String, String>,
         meaning: Meaning,
     ) {
-        let mut vars = vars.clone();
-        vars.insert("window".to_owned(), format!("{}s", self.settings.length_s()));
-        vars.insert("rate".to_owned(), format!("{}s", self.settings.rate_s()));
-        match expand(template, &vars) {
+        match render(template, vars, self.settings.length, self.settings.scrape_interval) {
             Ok(expr) => {
                 let key = Key::of(&("promql", url, &expr, &meaning, self.settings.length_s(), &self.names));
                 // Two SLOs may share a histogram: its count is asked for once.
@@ -316,7 +312,7 @@ mod tests {
         let plan = plan(&catalogue, &[], &NameMap::default(), "http://a");
         assert!(plan.queries.is_empty());
         assert!(
-            plan.warnings[0].as_str().contains("cpu is not used: `{{oops}}` has no value"),
+            plan.warnings[0].as_str().contains("cpu is not used: unknown placeholder `oops`"),
             "{:?}",
             plan.warnings
         );

@@ -83,12 +83,6 @@ impl WindowSettings {
     pub fn length_s(&self) -> i64 {
         i64::try_from(self.length.as_secs()).unwrap_or(i64::MAX).max(1)
     }
-
-    /// Range of `{{rate}}` in seconds: a window, or four scrapes where those are longer,
-    /// because a rate over fewer samples is mostly extrapolation.
-    pub fn rate_s(&self) -> u64 {
-        self.length.as_secs().max(4 * self.scrape_interval.as_secs()).max(1)
-    }
 }
 
 fn friendly<S: Serializer>(d: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -162,7 +156,6 @@ mod tests {
         assert_eq!(s.history, Duration::from_secs(7 * 86_400));
         assert_eq!(s.quantiles, [Quantile(500), Quantile(990)]);
         assert_eq!((s.latency_source, s.granularity), (LatencySource::Traces, Granularity::Operation));
-        assert_eq!(s.rate_s(), 360, "four scrapes are longer than a window");
     }
 
     #[test]

@@ -8,3 +8,4 @@ mod config_load;
 mod house;
 mod licences;
 mod rooms;
+mod windows;
