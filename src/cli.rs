@@ -16,9 +16,27 @@ pub struct Cli {
     /// Options of every subcommand.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// What to do; without it, the screens.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+    /// Options of the screens.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+}
+
+/// Options of the screens, that is, of `sagetop` without a subcommand.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Screen options")]
+pub struct ScreenArgs {
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub ascii: bool,
+    /// Theme: dark, light, ansi16, or a theme file
+    #[arg(long, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// Objective to open with
+    #[arg(long, value_name = "NAME")]
+    pub slo: Option<String>,
 }
 
 /// Options of every subcommand.
@@ -64,6 +82,20 @@ fn path(text: Option<&OsString>) -> Option<&Path> {
 /// The subcommands; each has its file in [`crate::commands`].
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Say how the objectives stand
+    Status,
+    /// Say why an objective stands as it does: root causes with counterfactuals
+    Diagnose(DiagnoseArgs),
+    /// Fetch history and train the model now
+    Train {
+        /// Train even if there is a model already
+        #[arg(long)]
+        fresh: bool,
+    },
+    /// Print who calls whom: a tree, DOT or JSON
+    Graph(GraphArgs),
+    /// Check backends, clocks and which metrics have data
+    Doctor,
     /// Make, check or describe the configuration
     Config(ConfigArgs),
     /// Print completions for a shell
@@ -77,6 +109,25 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+}
+
+/// `sagetop diagnose`.
+#[derive(Clone, Debug, Args)]
+pub struct DiagnoseArgs {
+    /// Name of the objective; the first one if not given
+    #[arg(long, value_name = "NAME")]
+    pub slo: Option<String>,
+}
+
+/// `sagetop graph`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct GraphArgs {
+    /// Graphviz' DOT language
+    #[arg(long, conflicts_with = "json")]
+    pub dot: bool,
+    /// Draw the tree with ASCII characters only
+    #[arg(long)]
+    pub ascii: bool,
 }
 
 /// `sagetop config`.

@@ -5,9 +5,16 @@
 
 mod completions;
 mod config;
+mod diagnose;
+mod doctor;
+mod graph;
 mod log;
 mod man;
 mod output;
+mod screens;
+mod session;
+mod status;
+mod train;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -17,6 +24,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::config::{ConfigError, Dirs};
+use crate::engine::EngineError;
+use crate::tui::TuiError;
 pub use output::Output;
 
 /// How the program ended.
@@ -46,6 +55,12 @@ pub enum Error {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Fetching, learning or diagnosing.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The terminal.
+    #[error(transparent)]
+    Screens(#[from] TuiError),
     /// Writing the result. A reader that went away is not a failure: see [`main`].
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -97,7 +112,13 @@ fn start_log(cli: &Cli) -> Result<(), Error> {
 }
 
 fn dispatch(cli: &Cli, out: &mut Output) -> Result<Exit, Error> {
-    match &cli.command {
+    let Some(command) = &cli.command else { return screens::run(&cli.global, &cli.screen) };
+    match command {
+        Command::Status => status::run(&cli.global, out),
+        Command::Diagnose(args) => diagnose::run(&cli.global, args, out),
+        Command::Train { fresh } => train::run(&cli.global, *fresh, out),
+        Command::Graph(args) => graph::run(&cli.global, args, out),
+        Command::Doctor => doctor::run(&cli.global, out),
         Command::Config(args) => config::run(&cli.global, args, out),
         Command::Completions { shell } => completions::run(*shell, out),
         Command::Man { dir } => man::run(dir.as_deref(), out),

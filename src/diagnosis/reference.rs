@@ -1,7 +1,5 @@
 //! What is normal: learned once with the model, on the same windows, and kept beside it.
 
-use std::collections::BTreeMap;
-
 use candle_core::Tensor;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -9,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::metric::{MetricModel, since_gap};
 use super::tail::{Tail, student_tail};
-use crate::domain::{Clean, Column, Direction, Entity, Resource};
+use crate::domain::{Clean, Column, Direction, Entity, Resource, Scope};
 use crate::gvae::loss::noise;
 use crate::gvae::{Batch, Gvae, Inputs};
+use crate::telemetry::{Catalogue, Feature};
 use crate::windows::Frame;
 
 /// Samples of Z from its prior when the own surprise of a latency is computed.
@@ -28,16 +27,29 @@ pub struct FeatureKind {
     pub drifts: bool,
 }
 
-/// Features by name.
-pub type FeatureKinds = BTreeMap<Clean, FeatureKind>;
+/// Features by scope and name, as the catalogue lists them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FeatureKinds(Vec<(Scope, Clean, FeatureKind)>);
+
+impl FeatureKinds {
+    /// Reads them off a catalogue; the first of two with the same name counts.
+    pub fn of(catalogue: &Catalogue) -> Self {
+        let kind = |f: &Feature| FeatureKind { resource: f.resource, direction: f.direction, drifts: f.drifts };
+        Self(catalogue.feature.iter().map(|f| (f.scope, f.name.clone(), kind(f))).collect())
+    }
+}
 
 /// Kind of a metric column; a feature that the catalogue no longer names is taken as latent.
 pub fn kind_of(kinds: &FeatureKinds, column: &Column) -> FeatureKind {
     let unknown = FeatureKind { resource: Resource::Latent, direction: Direction::Both, drifts: false };
-    match column {
-        Column::Metric { feature, .. } => kinds.get(feature).copied().unwrap_or(unknown),
-        Column::Latency { .. } => unknown,
-    }
+    let Column::Metric { entity, feature, .. } = column else { return unknown };
+    let scope = match entity {
+        Entity::Service(_) => Scope::Service,
+        Entity::Channel { .. } => Scope::Channel,
+        Entity::Node(_) => Scope::Node,
+    };
+    kinds.0.iter().find(|(s, name, _)| *s == scope && name == feature).map_or(unknown, |(.., kind)| *kind)
 }
 
 /// Normal behaviour of an application: expectations of metrics, tails of all surprises,
@@ -172,13 +184,4 @@ pub fn prior_sample(
             p.sample(&noise(batch.rows, model.latent(), rng)?).map(Some)
         })
         .collect()
-}
-
-/// Whether an entity is, or belongs to the requests of, a service.
-pub fn service_of(entity: &Entity) -> Option<&crate::domain::ServiceName> {
-    match entity {
-        Entity::Service(s) => Some(s),
-        Entity::Channel { callee, .. } => Some(callee),
-        Entity::Node(_) => None,
-    }
 }

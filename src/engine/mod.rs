@@ -1,5 +1,13 @@
 //! Ties the rooms together: fetch → windows → learn → diagnose, for the CLI and the TUI alike.
 
+pub mod core;
+pub mod error;
+pub mod learn;
+pub mod live;
 pub mod snapshot;
 
+pub use core::{Engine, Picture};
+pub use error::EngineError;
+pub use learn::Learned;
+pub use live::live;
 pub use snapshot::{EngineEvent, ModelState, Request, ServiceView, Snapshot};

@@ -1,0 +1,71 @@
+//! What subcommands that need data share: configuration, engine, moment, runtime, progress bar.
+
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Error;
+use crate::cli::Global;
+use crate::config::{self, Config, Dirs, paths};
+use crate::domain::{Progress, Stage, Timestamp};
+use crate::engine::Engine;
+
+/// An engine for the chosen context, and the moment of the question.
+pub struct Session {
+    /// The configuration.
+    pub config: Config,
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// `--at`.
+    pub fixed: Option<Timestamp>,
+    /// The wall clock at the start.
+    pub now: Timestamp,
+    /// Runs the engine's tasks.
+    pub runtime: tokio::runtime::Runtime,
+}
+
+impl Session {
+    /// Reads the configuration and opens the store; nothing is sent yet.
+    pub fn open(global: &Global) -> Result<Self, Error> {
+        let config = config::load(&paths::config_file(global.config())?)?;
+        let dirs = Dirs::find(global.state_dir())?;
+        let context = config.context(global.context.as_deref())?.clone();
+        let engine = Engine::open(&config, &context, dirs.cache()?)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        Ok(Self { config, engine: Arc::new(engine), fixed: global.at, now: Timestamp::now(), runtime })
+    }
+
+    /// The moment of the question.
+    pub fn at(&self) -> Timestamp {
+        self.fixed.unwrap_or(self.now)
+    }
+}
+
+/// A progress bar on standard error; draws nothing where that is not a terminal.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// An empty bar.
+    pub fn new() -> Arc<Self> {
+        let bar = ProgressBar::new(0);
+        // The template is a constant; were it wrong, the default style would do.
+        if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {wide_msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        Arc::new(Self(bar))
+    }
+
+    /// Takes the bar off the screen.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Progress for Bar {
+    fn report(&self, stage: Stage, done: u64, total: u64, note: &str) {
+        self.0.set_length(total);
+        self.0.set_position(done);
+        self.0.set_prefix(stage.word());
+        self.0.set_message(note.to_owned());
+    }
+}

@@ -1,0 +1,300 @@
+//! The engine: one context's backends, store and models, and the questions they answer.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::spawn_blocking;
+
+use super::EngineError;
+use super::learn::{Learned, Lesson, cut_off, learn, scarce_cut_off};
+use crate::causal::{CallGraph, EdgeOrigin};
+use crate::config::{Config, Context};
+use crate::diagnosis::verdict::minus;
+use crate::diagnosis::{Case, DiagnosisSettings, FeatureKinds, diagnose};
+use crate::domain::{
+    BackendHealth, Clean, Column, Progress, Side, Slo, SloStatus, Stat, Timestamp, Verdict,
+};
+use crate::gvae::{GvaeError, TrainSettings};
+use crate::slo;
+use crate::telemetry::{Catalogue, Jaeger, Prometheus};
+use crate::windows::{
+    self, EdgeSeen, FetchReport, Frame, Loaded, NameMap, Period, Plan, PlanInput, Sources, Store, WindowSettings,
+};
+
+/// One context, ready for questions. Shared by `Arc`.
+#[derive(Debug)]
+pub struct Engine {
+    /// Its name.
+    pub context: Clean,
+    /// Its objectives.
+    pub slos: Vec<Slo>,
+    /// Window settings.
+    pub windows: WindowSettings,
+    catalogue: Catalogue,
+    training: TrainSettings,
+    diagnosis: DiagnosisSettings,
+    prometheus: Prometheus,
+    jaeger: Option<Jaeger>,
+    plan: Plan,
+    store: Store,
+    models: PathBuf,
+    /// Serialises training: two at once would only be slower.
+    learning: tokio::sync::Mutex<Option<(Timestamp, Arc<Learned>)>>,
+}
+
+/// What is known at a moment without asking anybody.
+#[derive(Debug)]
+pub struct Picture {
+    /// The moment.
+    pub at: Timestamp,
+    /// Windows up to it, as far back as the model's training data reaches.
+    pub frame: Frame,
+    /// Calls seen in them.
+    pub graph: Arc<CallGraph>,
+    /// How the objectives stand.
+    pub statuses: Vec<SloStatus>,
+}
+
+impl Engine {
+    /// Opens the store in `cache` and prepares the clients of `context`; nothing is sent yet.
+    pub fn open(config: &Config, context: &Context, cache: &Path) -> Result<Self, EngineError> {
+        let names = NameMap::new(context.names.clone());
+        let plan = Plan::new(PlanInput {
+            settings: &config.windows,
+            catalogue: &context.catalogue,
+            vars: &context.vars,
+            slos: &context.slos,
+            names: &names,
+            prometheus: Some(&context.prometheus.url),
+            jaeger: context.jaeger.as_ref().map(|j| j.backend.url.as_str()),
+        });
+        Ok(Self {
+            context: context.name.clone(),
+            slos: context.slos.clone(),
+            windows: config.windows.clone(),
+            catalogue: context.catalogue.clone(),
+            training: config.model.clone(),
+            diagnosis: config.diagnosis.clone(),
+            prometheus: Prometheus::new(&context.prometheus)?,
+            jaeger: context.jaeger.as_ref().map(Jaeger::new).transpose()?,
+            plan,
+            store: Store::open(&cache.join("windows"), context.name.as_str())?,
+            models: cache.join("models"),
+            learning: tokio::sync::Mutex::new(None),
+        })
+    }
+
+    /// The SLO called `name`, or the first one.
+    pub fn slo(&self, name: Option<&str>) -> Result<&Slo, EngineError> {
+        let found = match name {
+            Some(name) => self.slos.iter().find(|s| s.name.as_str() == name),
+            None => self.slos.first(),
+        };
+        found.ok_or_else(|| {
+            let names: Vec<_> = self.slos.iter().map(|s| s.name.as_str()).collect();
+            EngineError::NoSlo {
+                name: Clean::new(name.unwrap_or("any")),
+                hint: Clean::new(&match names.is_empty() {
+                    true => "the context has none: add [[contexts.….slo]]".to_owned(),
+                    false => format!("there are: {}", names.join(", ")),
+                }),
+            }
+        })
+    }
+
+    /// How the backends are.
+    pub async fn health(&self) -> Vec<BackendHealth> {
+        let jaeger = async {
+            match &self.jaeger {
+                Some(jaeger) => Some(jaeger.health().await),
+                None => None,
+            }
+        };
+        let (prometheus, jaeger) = tokio::join!(self.prometheus.health(), jaeger);
+        std::iter::once(prometheus).chain(jaeger).collect()
+    }
+
+    /// All that a question at `at` may look at.
+    fn period(&self, at: Timestamp, now: Timestamp) -> Period {
+        let start = cut_off(at, &self.training).min(scarce_cut_off(at, &self.diagnosis));
+        Period { after: minus(start, self.windows.history), until: at, now }
+    }
+
+    /// Fetches what the store lacks for a question at `at`.
+    pub async fn fetch(
+        &self,
+        at: Timestamp,
+        now: Timestamp,
+        progress: &dyn Progress,
+    ) -> Result<FetchReport, EngineError> {
+        let sources = Sources { metrics: Some(&self.prometheus), traces: self.jaeger.as_ref() };
+        Ok(windows::fetch(sources, &self.plan, &self.period(at, now), &self.store, progress).await?)
+    }
+
+    /// What the store knows about `at`. Reads the disk only.
+    pub fn picture(&self, at: Timestamp) -> Result<Picture, EngineError> {
+        let Loaded { frame, edges } = windows::load(&self.store, &self.plan, &self.period(at, at))?;
+        let mut graph = CallGraph::default();
+        for edge in &edges {
+            let origin = match edge.seen {
+                EdgeSeen::Spans => EdgeOrigin::Spans,
+                EdgeSeen::Peer => EdgeOrigin::Peer,
+                EdgeSeen::Metrics => EdgeOrigin::Metrics,
+            };
+            graph.add_edge(&edge.caller, &edge.callee, origin, edge.calls);
+        }
+        let statuses = self.slos.iter().map(|slo| self.status(slo, &frame, at)).collect();
+        Ok(Picture { at, frame, graph: Arc::new(graph), statuses })
+    }
+
+    fn status(&self, slo: &Slo, frame: &Frame, at: Timestamp) -> SloStatus {
+        let column = |stat| Column::Latency { rpc: self.plan.entry_rpc(slo), side: Side::Client, stat };
+        let values = |stat| frame.columns.get(&column(stat));
+        let ms = values(Stat::Quantile(slo.quantile));
+        let calls = values(Stat::Count);
+        let known = |v: Option<&Vec<f32>>, row: usize| {
+            v.map(|v| f64::from(v[row])).filter(|v| v.is_finite())
+        };
+        let samples: Vec<slo::Sample> =
+            frame.ends.iter().enumerate().map(|(row, end)| (*end, known(ms, row), known(calls, row))).collect();
+        slo::evaluate(slo, &samples, frame.length, at)
+    }
+
+    /// The call graph of a picture, from Jaeger's own count where the windows show no calls.
+    pub async fn graph(&self, picture: &Picture) -> Arc<CallGraph> {
+        if !picture.graph.edges().is_empty() {
+            return picture.graph.clone();
+        }
+        let Some(jaeger) = &self.jaeger else { return picture.graph.clone() };
+        let mut graph = CallGraph::default();
+        for d in jaeger.dependencies(picture.at, self.windows.history).await.unwrap_or_default() {
+            let (parent, child) = (self.plan.names.canonical(&d.parent), self.plan.names.canonical(&d.child));
+            graph.add_edge(parent, child, EdgeOrigin::Dependencies, d.calls);
+        }
+        Arc::new(graph)
+    }
+
+    /// The model for questions at `at`: remembered, cached or trained. `fresh` trains anyway.
+    pub async fn learn(
+        &self,
+        at: Timestamp,
+        fresh: bool,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Arc<Learned>, EngineError> {
+        let mut held = self.learning.lock().await;
+        let (cut_off, frame, graph) = self.lesson(at).await?;
+        if let Some((of, learned)) = &*held {
+            if *of == cut_off && !fresh {
+                return Ok(learned.clone());
+            }
+        }
+        let lesson = Lesson {
+            frame,
+            graph,
+            kinds: FeatureKinds::of(&self.catalogue),
+            settings: self.training.clone(),
+            span: self.span(),
+        };
+        let dir = self.models.clone();
+        let work = move || learn(&lesson, &dir, cut_off, fresh, progress.as_ref());
+        let learned = spawn_blocking(work)
+            .await
+            .map_err(|e| EngineError::Worker(Clean::new(&e.to_string())))?
+            .map_err(|reason| EngineError::NoModel { at, reason })?;
+        let learned = Arc::new(learned);
+        *held = Some((cut_off, learned.clone()));
+        Ok(learned)
+    }
+
+    /// Least surprise that is called unusual.
+    pub fn unusual(&self) -> f64 {
+        self.diagnosis.unusual
+    }
+
+    /// Windows in a diagnosis window.
+    fn span(&self) -> usize {
+        let length = self.windows.length.as_secs().max(1);
+        usize::try_from(self.diagnosis.window.as_secs() / length).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// The cut-off for `at` and the data up to it.
+    async fn lesson(&self, at: Timestamp) -> Result<(Timestamp, Frame, Arc<CallGraph>), EngineError> {
+        let mut have = 0;
+        for until in [cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis)] {
+            let picture = self.picture_between(minus(until, self.windows.history), until)?;
+            have = picture.frame.len();
+            if have >= self.training.min_windows {
+                let graph = self.graph(&picture).await;
+                return Ok((until, picture.frame, graph));
+            }
+        }
+        let reason = GvaeError::TooFewWindows { have, need: self.training.min_windows };
+        Err(EngineError::NoModel { at, reason })
+    }
+
+    fn picture_between(&self, after: Timestamp, until: Timestamp) -> Result<Picture, EngineError> {
+        let mut picture = self.picture(until)?;
+        picture.frame = picture.frame.between(after, until);
+        Ok(picture)
+    }
+
+    /// Answers why `slo` stood as it did at `at`: fetches what is missing, learns, diagnoses.
+    pub async fn diagnose(
+        self: &Arc<Self>,
+        slo: &Slo,
+        at: Timestamp,
+        now: Timestamp,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Verdict, EngineError> {
+        let mut timings = BTreeMap::new();
+        let mut clock = Instant::now();
+        let mut lap = |name: &'static str, clock: &mut Instant| {
+            timings.insert(name, clock.elapsed().as_secs_f64() * 1e3);
+            *clock = Instant::now();
+        };
+        let fetched = self.fetch(at, now, progress.as_ref()).await;
+        lap("fetch", &mut clock);
+        let picture = self.picture(at)?;
+        lap("windows", &mut clock);
+        let learned = self.learn(at, false, progress.clone()).await?;
+        lap("load_or_train", &mut clock);
+        let (engine, wanted, of) = (self.clone(), slo.clone(), learned.clone());
+        let query = move || engine.answer(&wanted, &picture, &of, progress.as_ref());
+        let mut verdict = spawn_blocking(query)
+            .await
+            .map_err(|e| EngineError::Worker(Clean::new(&e.to_string())))??;
+        lap("query", &mut clock);
+        verdict.timings_ms = timings;
+        verdict.warnings.extend(learned.warnings.iter().cloned());
+        match fetched {
+            Ok(report) => verdict.warnings.extend(report.warnings),
+            // Old data with a loud remark beats no answer at all.
+            Err(error) => verdict.warnings.push(Clean::new(&format!("backends: {error}"))),
+        }
+        Ok(verdict)
+    }
+
+    /// The verdict from what is at hand; CPU-bound.
+    pub fn answer(
+        &self,
+        slo: &Slo,
+        picture: &Picture,
+        learned: &Learned,
+        progress: &dyn Progress,
+    ) -> Result<Verdict, EngineError> {
+        let case = Case {
+            slo,
+            status: &self.status(slo, &picture.frame, picture.at),
+            at: picture.at,
+            frame: &picture.frame,
+            model: &learned.model,
+            reference: &learned.reference,
+            kinds: &learned.kinds,
+            summary: learned.summary.clone(),
+            settings: &self.diagnosis,
+        };
+        Ok(diagnose(&case, progress)?)
+    }
+}

@@ -1,0 +1,40 @@
+//! What can go wrong between the configuration and a verdict.
+
+use crate::diagnosis::DiagnosisError;
+use crate::domain::{Clean, Timestamp};
+use crate::gvae::GvaeError;
+use crate::telemetry;
+use crate::windows;
+
+/// Why the engine has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A backend's settings cannot be used.
+    #[error(transparent)]
+    Backend(#[from] telemetry::Error),
+    /// Fetching or storing history.
+    #[error(transparent)]
+    Windows(#[from] windows::Error),
+    /// There is no model and none can be trained.
+    #[error("no model for {at}: {reason}")]
+    NoModel {
+        /// The moment of the question.
+        at: Timestamp,
+        /// Why.
+        reason: GvaeError,
+    },
+    /// The diagnosis.
+    #[error(transparent)]
+    Diagnosis(#[from] DiagnosisError),
+    /// A worker thread died.
+    #[error("internal error: {0}")]
+    Worker(Clean),
+    /// There is no such SLO.
+    #[error("there is no SLO `{name}` ({hint})")]
+    NoSlo {
+        /// What was asked for.
+        name: Clean,
+        /// What there is.
+        hint: Clean,
+    },
+}
