@@ -27,10 +27,11 @@ pub fn plain_ms(ms: f64) -> String {
 /// Any quantity in three digits with an SI prefix: `0.93`, `12.4M`.
 pub fn quantity(value: Option<f64>) -> String {
     let Some(v) = value.filter(|v| v.is_finite()) else { return NONE.to_owned() };
-    if v == 0.0 {
+    let a = v.abs();
+    // A number with a three-digit exponent is wider than the column and as good as nothing.
+    if a < 1e-99 {
         return "0".to_owned();
     }
-    let a = v.abs();
     if a < 0.001 || a >= 1e15 {
         return format!("{v:.1e}");
     }

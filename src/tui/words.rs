@@ -12,7 +12,7 @@ pub fn meaning(kind: VerdictKind) -> &'static str {
         VerdictKind::Load => "every service does what is normal for this load; the load itself is not",
         VerdictKind::Latent => "a service is to blame, but no measured metric tells why",
         VerdictKind::Healthy => "the SLO is met and nothing is unusual",
-        VerdictKind::Unsure => "the model does not know this situation: take the ranking as a hint only",
+        VerdictKind::Unsure => "the model does not know this situation, so the ranking is only a hint",
         VerdictKind::Unresolved => "no set of services, brought back to normal, explains the violation",
     }
 }
@@ -50,18 +50,14 @@ pub fn headline(v: &Verdict) -> String {
             None => format!("The SLO can be met again, but no service is named ({}).", reading(v)),
         },
         VerdictKind::Load => format!("The load is the cause, not a service: {}.", reading(v)),
-        VerdictKind::Healthy => format!("Nothing is unusual: {}.", reading(v)),
+        VerdictKind::Healthy => format!("All is well: {}.", reading(v)),
         VerdictKind::Unsure => match ranked() {
-            Some(name) => format!("Unsure: the model does not know this situation. Look at {name} first."),
-            None => "Unsure: the model does not know this situation.".to_owned(),
+            Some(name) => format!("No sure cause. {name} stands out most."),
+            None => "No sure cause.".to_owned(),
         },
         VerdictKind::Unresolved => match ranked() {
-            Some(name) => {
-                format!(
-                    "Unresolved: bringing services back to normal does not meet the SLO; nearest is {name}."
-                )
-            }
-            None => "Unresolved: bringing services back to normal does not meet the SLO.".to_owned(),
+            Some(name) => format!("No cause found. {name} comes nearest to explaining it."),
+            None => "No cause found.".to_owned(),
         },
     }
 }

@@ -95,7 +95,10 @@ fn read(text: &str, problems: &mut Collector<'_>) -> Patch {
         let name = section.get_ref().as_ref();
         match value.get_ref() {
             DeValue::Table(table) if name == "keys" => {
-                for (key, keys) in table {
+                // The table is sorted by name, but of two givers of a key the later one is at fault.
+                let mut entries: Vec<_> = table.iter().collect();
+                entries.sort_by_key(|(key, _)| key.span().start);
+                for (key, keys) in entries {
                     let Some(action) = Action::from_name(key.get_ref()) else {
                         let hint = did_you_mean(key.get_ref(), Action::ALL.iter().map(|a| a.name()));
                         problems.add(key.span(), format!("unknown action `{}`{hint}", key.get_ref()));

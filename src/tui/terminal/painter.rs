@@ -89,14 +89,15 @@ mod tests {
 
         assert!(painter.paint(&mut out, area, write("hallo")).unwrap());
         let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
-        assert!(text.contains('a') && !text.contains('h') == false && !text.contains("llo"), "{text:?}");
+        assert!(text.contains('a') && !text.contains("llo"), "{text:?}");
         assert!(out.len() < 100);
     }
 
     #[test]
     fn what_was_longer_before_is_blanked_and_a_new_size_draws_all() {
         let (mut painter, mut out) = (Painter::default(), Vec::new());
-        let mut screen = vt100::Parser::new(2, 20, 0);
+        let size = |n| std::num::NonZero::new(n).unwrap();
+        let mut screen = vt100::Parser::new(size(2), size(20), 0);
         for (area, text) in [
             (Rect::new(0, 0, 20, 2), "a long line"),
             (Rect::new(0, 0, 20, 2), "short"),
@@ -104,7 +105,7 @@ mod tests {
         ] {
             painter.paint(&mut out, area, write(text)).unwrap();
             screen.process(&std::mem::take(&mut out));
-            assert_eq!(screen.screen().contents(), text);
+            assert_eq!(screen.screen().contents().trim_end(), text);
         }
         painter.forget();
         assert!(painter.paint(&mut out, Rect::new(0, 0, 10, 1), write("small")).unwrap());

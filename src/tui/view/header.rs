@@ -47,14 +47,14 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
 /// Draws the line that says why the data is old.
 pub(super) fn draw_banner(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let Some(stale) = state.picture().staleness(state.now) else { return };
-    let age = match (stale.age, &state.picture().snapshot) {
-        (Some(age), _) => format!("what you see is {} old", format::age(age)),
-        (None, Some(_)) => "what you see is old".to_owned(),
-        (None, None) => "there is nothing to show yet".to_owned(),
-    };
     let symbols = state.symbols();
     // The consequence comes first: the reason may be long.
-    let text = format!("{} STALE: {age}. {}.", symbols.breached, stale.why);
+    let consequence = match (stale.age, &state.picture().snapshot) {
+        (Some(age), _) => format!("STALE: what you see is {} old. ", format::age(age)),
+        (None, Some(_)) => "STALE: what you see is old. ".to_owned(),
+        (None, None) => String::new(),
+    };
+    let text = format!("{} {consequence}{}.", symbols.breached, stale.why);
     let inner = paint::indent(area, 1);
     let text = paint::clip(&text, usize::from(inner.width), symbols.ellipsis);
     paint::text(buf, inner, 0, 0, inner.width, &text, theme.style(Role::Failure));
@@ -85,7 +85,10 @@ fn tab(state: &State, theme: &Theme, screen: Screen) -> Part {
     };
     let style = theme.style(if current { Role::Active } else { Role::Text });
     let title = span(screen.title(), style);
-    let key = state.keymap.keys(action).first().map(|k| format!("{} ", k.label(state.ascii)));
+    let keys = state.keymap.keys(action);
+    // Tabs are numbered, if their actions have a number at all.
+    let digit = keys.iter().find(|k| k.typed().is_some_and(|c| c.is_ascii_digit()));
+    let key = digit.or(keys.first()).map(|k| format!("{} ", k.label(state.ascii)));
     let key = span(key.unwrap_or_default(), theme.style(Role::Key));
     // Underlining alone may be missing in a terminal: brackets say the same.
     let spans = if current { vec![key, span("[", style), title, span("]", style)] } else { vec![key, title] };

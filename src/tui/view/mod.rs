@@ -73,9 +73,9 @@ fn screen_area(state: &State) -> Rect {
 pub(super) fn page(state: &State) -> usize {
     let body = layout(state, screen_area(state)).body;
     let list = match state.screen {
-        Screen::Slos => slos::list_area(state, body),
-        Screen::Tree => tree::list_area(state, body),
-        Screen::Verdict => verdict::list_area(state, body),
+        Screen::Slos => slos::list_area(body),
+        Screen::Tree => tree::list_area(body),
+        Screen::Verdict => verdict::list_area(body),
     };
     usize::from(list.height)
 }

@@ -53,6 +53,8 @@ pub(super) fn wrap(text: &str, cells: usize) -> Vec<String> {
         }
         // A word longer than a line is cut where the line ends.
         for g in word.graphemes(true) {
+            // What is wider than a whole line cannot be shown at all.
+            let g = if g.width() > cells { "?" } else { g };
             let gw = g.width();
             if used + gw > cells && used > 0 {
                 lines.push(std::mem::take(&mut line));

@@ -30,7 +30,7 @@ fn panel_height(body: Rect) -> u16 {
 }
 
 /// Where the lines of the table stand.
-pub(super) fn list_area(_state: &State, body: Rect) -> Rect {
+pub(super) fn list_area(body: Rect) -> Rect {
     let heading = u16::from(body.height >= 3);
     let height = body.height.saturating_sub(heading + panel_height(body));
     paint::rows(body, heading, height)
@@ -42,14 +42,15 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     if rows.is_empty() {
         return empty(state, theme, body, buf);
     }
-    let list = list_area(state, body);
+    let list = list_area(body);
     let table = paint::indent(list, GUTTER);
     let symbols = state.symbols();
     let burns: Vec<String> = rows
         .iter()
         .max_by_key(|s| s.burn.len())
         .map_or_else(Vec::new, |s| s.burn.iter().map(|b| b.window.to_string()).collect());
-    let grid = grid(&burns, state.order, table.width);
+    let widest = rows.iter().map(|s| s.name.width()).max().unwrap_or(0);
+    let grid = grid(&burns, state.order, widest, table.width);
     if body.height > list.height + panel_height(body) {
         let head = paint::indent(paint::rows(body, 0, 1), GUTTER);
         grid.headings(buf, head, 0, theme.style(Role::Muted), symbols.ellipsis);
@@ -66,14 +67,14 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     panel(state, theme, paint::rows(body, from, panel_height(body)), buf);
 }
 
-fn grid(burns: &[String], order: SloOrder, width: u16) -> Grid {
+fn grid(burns: &[String], order: SloOrder, widest: usize, width: u16) -> Grid {
     let name = match order {
         SloOrder::WorstFirst => "SLO, worst first",
         SloOrder::Configured => "SLO, as configured",
     };
     let mut columns = vec![
         Column::left("state", 10, 10),
-        Column::left(name, 11, 9).up_to(40),
+        Column::left(name, 11, 9).up_to(u16::try_from(widest.clamp(name.len(), 60)).unwrap_or(60)),
         Column::right("now", 7, 8),
         Column::right("at most", 7, 7),
         Column::right("age", 4, 4),
@@ -188,7 +189,7 @@ fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         span("   budget left ", muted),
         span(format::percent(slo.budget_left), Style::new()),
         span("   newest sample ", muted),
-        span(format!("{} old", age_text(state, slo)), Style::new()),
+        span(age_text(state, slo), Style::new()),
     ]));
     lines.extend(why(state, theme, usize::from(inner.width), inner.height));
     let left = usize::from(inner.height).saturating_sub(lines.len());
@@ -211,7 +212,7 @@ fn why(state: &State, theme: &Theme, width: usize, height: u16) -> Vec<Line<'sta
         return lines.map(|l| Line::from(span(l, theme.style(Role::Text)))).collect();
     }
     let asked = state.slo.as_ref().and_then(|s| state.asked.get(s));
-    let text = match (asked, state.keymap.keys(Action::ShowVerdict).last()) {
+    let text = match (asked, state.keymap.keys(Action::ShowVerdict).first()) {
         (Some(a), _) if a.failure.is_none() => "searching for the cause".to_owned(),
         (_, Some(key)) => format!("{key} asks why"),
         _ => String::new(),

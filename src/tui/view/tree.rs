@@ -39,7 +39,7 @@ fn head_height(body: Rect) -> u16 {
 }
 
 /// Where the lines of the tree stand.
-pub(super) fn list_area(_state: &State, body: Rect) -> Rect {
+pub(super) fn list_area(body: Rect) -> Rect {
     let head = head_height(body);
     paint::rows(body, head, body.height.saturating_sub(head + panel_height(body)))
 }
@@ -50,12 +50,14 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     if rows.is_empty() {
         return empty(state, theme, body, buf);
     }
-    let list = list_area(state, body);
+    let list = list_area(body);
     let table = paint::indent(list, GUTTER);
     let symbols = state.symbols();
     let shown = || rows.iter().skip(state.list().offset).take(usize::from(list.height));
     let widest = shown().map(|r| name_width(r)).max().unwrap_or(0);
-    let grid = Grid::new(columns(widest), table.width);
+    let marks = shown().filter_map(|r| mark(state, &r.place.service, view_of(state, &r.place.service)));
+    let marked = marks.map(|(text, _)| paint::width(&text)).max().unwrap_or(0);
+    let grid = Grid::new(columns(widest, marked, table.width), table.width);
     let head = head_height(body);
     if head > 0 {
         let area = paint::indent(body, GUTTER);
@@ -76,22 +78,26 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     panel(state, theme, paint::rows(body, from, panel_height(body)), buf);
 }
 
-fn columns(widest: usize) -> Vec<Column> {
+/// The columns for names of `widest` and marks of `marked` cells.
+fn columns(widest: usize, marked: usize, width: u16) -> Vec<Column> {
     let most = u16::try_from(widest).unwrap_or(u16::MAX).max(16);
+    // On narrow screens a mark may lose its resource, but not its word.
+    let marked = u16::try_from(marked).unwrap_or(u16::MAX).clamp(13, if width < 60 { 13 } else { 17 });
     vec![
-        Column::left("service", 16, 10).up_to(most),
+        Column::left("service", most.min((width * 2 / 5).max(16)), 10).up_to(most),
         Column::right("now", 7, 9),
         Column::right("normal", 7, 7),
         Column::right("ratio", 6, 6),
         Column::right("own", 7, 4),
         Column::right("calls", 7, 3),
-        Column::left("", 13, 8).up_to(32),
+        Column::left("", marked, 8).up_to(32),
     ]
 }
 
 fn title(state: &State, theme: &Theme) -> Line<'static> {
     let Some(slo) = state.selected_slo() else { return Line::default() };
-    let style = theme.style(slos::role(slo.state));
+    let stale = state.picture().staleness(state.now).is_some();
+    let style = theme.style(if stale { Role::Stale } else { slos::role(slo.state) });
     let sign = format!("{} {}", state.symbols().slo(slo.state), slo.state.word());
     let reading = format!(
         ": {}, at most {}",

@@ -35,10 +35,30 @@ pub(super) fn head(c: &Context<'_>, answer: &Answer) -> Vec<Line<'static>> {
         span(format!(": {}", words::reading(v)), Style::new()),
     ])];
     lines.extend(c.wrapped(&words::headline(v), c.style(Role::Header)));
-    let kind = format!("{}: {}.", v.kind.word(), words::meaning(v.kind));
-    lines.extend(c.wrapped(&kind, c.style(kind_role(v.kind))));
+    let style = c.style(kind_role(v.kind));
+    if c.compact {
+        let mut line = Line::from(span(format!("{} ", v.kind.word()), style));
+        line.spans.extend(freshness(c, answer).into_iter().next().unwrap_or_default().spans);
+        lines.push(line);
+        return lines;
+    }
+    lines.extend(c.wrapped(&format!("{}: {}.", v.kind.word(), words::meaning(v.kind)), style));
+    // Who is told "unsure" wants to know what is missing before anything else.
+    if matches!(v.kind, VerdictKind::Unsure | VerdictKind::Unresolved) {
+        lines.extend(doubts(c));
+    }
     lines.extend(freshness(c, answer));
     lines
+}
+
+/// What speaks against trusting the answer.
+fn doubts(c: &Context<'_>) -> Vec<Line<'static>> {
+    let style = c.style(Role::Burning);
+    let mut texts: Vec<String> = c.verdict.warnings.iter().map(ToString::to_string).collect();
+    if c.verdict.model.as_ref().is_some_and(|m| !m.in_range) {
+        texts.push("this situation lies outside of what the model was trained on".to_owned());
+    }
+    texts.iter().flat_map(|t| c.wrapped(&format!("{} {t}", c.symbols.burning), style)).collect()
 }
 
 /// A new answer under way, or how old this one is.
@@ -128,9 +148,7 @@ pub(super) fn notes(c: &Context<'_>) -> Vec<Line<'static>> {
     let v = c.verdict;
     let muted = c.style(Role::Muted);
     let mut lines = vec![Line::default(), heading(c, "What this rests on")];
-    for warning in &v.warnings {
-        lines.extend(c.wrapped(&format!("{} {warning}", c.symbols.burning), c.style(Role::Burning)));
-    }
+    lines.extend(doubts(c));
     match &v.model {
         Some(m) => {
             let model = format!(
@@ -140,12 +158,9 @@ pub(super) fn notes(c: &Context<'_>) -> Vec<Line<'static>> {
                 m.trained_at.strftime("%F %H:%M UTC"),
             );
             lines.extend(c.wrapped(&model, Style::new()));
-            let (range, role) = if m.in_range {
-                ("This situation lies within what it was trained on.", Role::Text)
-            } else {
-                ("This situation lies outside of what it was trained on.", Role::Burning)
-            };
-            lines.extend(c.wrapped(range, c.style(role)));
+            if m.in_range {
+                lines.extend(c.wrapped("This situation lies within what it was trained on.", Style::new()));
+            }
         }
         None => lines.extend(c.wrapped("No model: only simple comparisons with normal times.", Style::new())),
     }

@@ -34,6 +34,8 @@ struct Context<'a> {
     symbols: &'static Symbols,
     /// Cells of a line.
     width: usize,
+    /// Whether there is so little room that only the essential is said.
+    compact: bool,
 }
 
 impl Context<'_> {
@@ -56,18 +58,13 @@ struct Document {
 }
 
 /// Where the text stands.
-pub(super) fn list_area(_state: &State, body: Rect) -> Rect {
-    if body.width < WIDE { body } else { Rect { width: body.width * 11 / 20, ..body } }
+pub(super) fn list_area(body: Rect) -> Rect {
+    if body.width < WIDE { body } else { Rect { width: body.width / 2, ..body } }
 }
 
-/// Where the resources stand beside the text; empty if they stand within it.
+/// Where the resources stand beside the text on wide screens.
 fn side_area(body: Rect) -> Rect {
-    let list = list_area_of(body);
-    paint::indent(body, list.width + 1)
-}
-
-fn list_area_of(body: Rect) -> Rect {
-    if body.width < WIDE { body } else { Rect { width: body.width * 11 / 20, ..body } }
+    paint::indent(body, list_area(body).width + 1)
 }
 
 /// Lines of the text, and those of the selected service.
@@ -86,7 +83,7 @@ pub(super) fn extent(state: &State, body: Rect) -> (usize, Range<usize>) {
 pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     let Some(answer) = state.selected_answer() else { return waiting(state, theme, body, buf) };
     let document = document(state, theme, answer, body);
-    let list = list_area_of(body);
+    let list = list_area(body);
     let text = paint::indent(list, GUTTER);
     let offset = state.list().offset;
     for (y, line) in document.lines.iter().skip(offset).take(usize::from(list.height)).enumerate() {
@@ -110,11 +107,12 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
 }
 
 fn context<'a>(state: &'a State, theme: &'a Theme, verdict: &'a Verdict, width: u16) -> Context<'a> {
-    Context { state, theme, verdict, symbols: state.symbols(), width: usize::from(width) }
+    let compact = state.size.1 < 16;
+    Context { state, theme, verdict, symbols: state.symbols(), width: usize::from(width), compact }
 }
 
 fn document(state: &State, theme: &Theme, answer: &Answer, body: Rect) -> Document {
-    let width = paint::indent(list_area_of(body), GUTTER).width;
+    let width = paint::indent(list_area(body), GUTTER).width;
     let context = context(state, theme, &answer.verdict, width);
     let mut lines = answer::head(&context, answer);
     lines.extend(answer::path(&context));

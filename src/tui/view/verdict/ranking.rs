@@ -63,7 +63,7 @@ fn row(c: &Context<'_>, place: usize, ranked: &Ranked, top: f64, widest: usize) 
     let room = c.width.saturating_sub(fixed);
     let with_score = room >= SCORE + 1 + 12;
     let room = if with_score { room - SCORE - 1 } else { room };
-    let name_width = widest.min(room.saturating_sub(if room > 30 { BAR + 1 } else { 0 }).max(room.min(12)));
+    let name_width = widest.min(room.saturating_sub(6).max(room.min(12)));
     let bar_width = room.saturating_sub(name_width + 1).min(BAR);
 
     let name = paint::clip(ranked.service.as_str(), name_width, c.symbols.ellipsis).into_owned();

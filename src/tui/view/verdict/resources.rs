@@ -86,7 +86,7 @@ struct Layout {
     resource: bool,
 }
 
-const RESOURCE: usize = 8;
+const RESOURCE: usize = 9;
 const VALUE: usize = 8;
 const ODDS: usize = 10;
 const MET: usize = 7;
