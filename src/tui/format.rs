@@ -32,7 +32,7 @@ pub fn quantity(value: Option<f64>) -> String {
     if a < 1e-99 {
         return "0".to_owned();
     }
-    if a < 0.001 || a >= 1e15 {
+    if !(0.001..1e15).contains(&a) {
         return format!("{v:.1e}");
     }
     let (scale, unit) = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]
@@ -116,7 +116,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);

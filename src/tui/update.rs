@@ -56,9 +56,14 @@ fn engine(state: &mut State, event: &EngineEvent) {
     state.live.apply(event, state.now);
     match event {
         EngineEvent::Verdict { slo, .. } => {
-            if state.asked.remove(slo).is_some() && state.paused.is_some() {
-                state.say(format!("the verdict on {slo} is there: unpause to see it"));
-            }
+            let asked = state.asked.remove(slo).is_some();
+            let in_view = state.screen == Screen::Verdict && state.slo.as_ref() == Some(slo);
+            let text = match (asked, state.paused.is_some(), in_view) {
+                (true, true, _) => format!("the verdict on {slo} is there: unpause to see it"),
+                (true, false, false) => format!("the verdict on {slo} is there"),
+                _ => return,
+            };
+            state.say(text);
         }
         EngineEvent::Failed { what, why } => {
             let text = format!("{what} failed: {why}");

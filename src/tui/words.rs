@@ -36,7 +36,7 @@ pub fn reading(v: &Verdict) -> String {
 /// "171 ms [150-198]".
 pub fn interval(c: &Counterfactual) -> String {
     let (low, high) = (format::plain_ms(c.low_ms), format::plain_ms(c.high_ms));
-    format!("{} [{low} - {high}]", format::latency(Some(c.quantile_ms)))
+    format!("{} [{low}-{high}]", format::latency(Some(c.quantile_ms)))
 }
 
 /// Everything in one sentence.

@@ -54,7 +54,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     let table = paint::indent(list, GUTTER);
     let symbols = state.symbols();
     let shown = || rows.iter().skip(state.list().offset).take(usize::from(list.height));
-    let widest = shown().map(|r| name_width(r)).max().unwrap_or(0);
+    let widest = shown().map(name_width).max().unwrap_or(0);
     let marks = shown().filter_map(|r| mark(state, &r.place.service, view_of(state, &r.place.service)));
     let marked = marks.map(|(text, _)| paint::width(&text)).max().unwrap_or(0);
     let grid = Grid::new(columns(widest, marked, table.width), table.width);

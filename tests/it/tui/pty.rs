@@ -123,16 +123,17 @@ impl Terminal {
         #[cfg(target_os = "linux")]
         {
             let modes = self.master.get_termios().unwrap();
-            let flags = nix_flags(&format!("{:?}", modes.local_flags));
-            assert!(flags, "the terminal is still raw: {:?}", modes.local_flags);
+            assert!(edits_lines(&modes), "the terminal is still raw: {:?}", modes.local_flags);
         }
         screen.contents()
     }
 }
 
-/// Whether local flags print as those of a terminal that echoes and edits lines.
+/// Whether the terminal echoes and edits lines. The type of the flags belongs to a crate that is
+/// none of ours, so they are compared by name.
 #[cfg(target_os = "linux")]
-fn nix_flags(printed: &str) -> bool {
+fn edits_lines(modes: &impl std::fmt::Debug) -> bool {
+    let printed = format!("{modes:?}");
     printed.contains("ECHO") && printed.contains("ICANON")
 }
 
@@ -162,6 +163,17 @@ fn signals_restore_the_terminal() {
         let rest = terminal.ends();
         assert!(rest.contains("screens ended: well"), "{signal}: {rest}");
     }
+}
+
+/// Nobody could continue a program that stops without a shell, so it must not stop.
+#[test]
+fn suspending_without_a_shell_goes_on() {
+    let mut terminal = started("plain");
+    terminal.press("\x1a");
+    terminal.press("?");
+    terminal.expect("One line up.");
+    terminal.press("q");
+    assert!(terminal.ends().contains("screens ended: well"));
 }
 
 #[test]
