@@ -1,1 +1,90 @@
-//! tui
+//! The screens: one task owns the [`State`](state::State); events go in, effects come out.
+//!
+//! ```text
+//!  keys, signals ─┐                        ┌─▶ requests to the engine
+//!  engine events ─┼─▶ update(state, event) ┼─▶ clipboard, suspend, quit
+//!  the clock     ─┘          │             └
+//!                            ▼
+//!               view::draw(state, theme) ─▶ cells ─▶ only what changed goes to the terminal
+//! ```
+
+pub mod action;
+pub mod effect;
+pub mod event;
+mod format;
+pub mod keymap;
+pub mod pace;
+pub mod picture;
+pub mod problems;
+mod run;
+pub mod state;
+mod symbols;
+pub mod terminal;
+pub mod theme;
+pub mod tree;
+pub mod update;
+pub mod view;
+mod words;
+
+use std::time::Duration;
+
+pub use run::run;
+
+use crate::domain::Clean;
+use keymap::Keymap;
+use theme::Themes;
+
+/// How the screens look and behave.
+#[derive(Clone, Debug)]
+pub struct TuiOptions {
+    /// Which key does what.
+    pub keymap: Keymap,
+    /// The themes to step through, with the wanted one current.
+    pub themes: Themes,
+    /// Draw plain ASCII only.
+    pub ascii: bool,
+    /// Draw attributes only, no colours (`NO_COLOR`).
+    pub no_color: bool,
+    /// Least time between two frames.
+    pub frame_interval: Duration,
+    /// The SLO to select first.
+    pub slo: Option<Clean>,
+}
+
+/// Least time between two frames, unless told otherwise.
+pub const FRAME_INTERVAL: Duration = Duration::from_millis(30);
+
+impl TuiOptions {
+    /// The embedded keymap and themes, in Unicode and colour.
+    ///
+    /// # Errors
+    /// Never for a released program: tests read the embedded files.
+    pub fn builtin() -> Result<Self, problems::Problems> {
+        Ok(Self {
+            keymap: Keymap::builtin()?,
+            themes: Themes::builtin()?,
+            ascii: false,
+            no_color: false,
+            frame_interval: FRAME_INTERVAL,
+            slo: None,
+        })
+    }
+}
+
+/// Why the screens ended.
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    /// There is nothing to draw on.
+    #[error(
+        "the screens need a terminal, but standard {0} is not one; try `sagetop status` or `sagetop diagnose`"
+    )]
+    NotATerminal(&'static str),
+    /// The terminal does not take what is drawn, or cannot be set up.
+    #[error("the terminal failed: {0}")]
+    Terminal(#[from] std::io::Error),
+    /// A part of the program panicked; the panic is in the log and on the terminal.
+    #[error(
+        "a part of sagetop failed unexpectedly, so the screens were closed; the reason is above and in the log"
+    )]
+    Panicked,
+}

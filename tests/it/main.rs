@@ -8,4 +8,5 @@ mod config_load;
 mod house;
 mod licences;
 mod rooms;
+mod tui;
 mod windows;

@@ -1,0 +1,18 @@
+//! What `update` wants done outside of the state; the loop does it.
+
+use crate::engine::Request;
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask the engine.
+    Ask(Request),
+    /// Put text on the clipboard of the user's terminal.
+    Copy(String),
+    /// Forget what the terminal shows and draw all of it.
+    Redraw,
+    /// Stop the process until it is continued.
+    Suspend,
+    /// Leave.
+    Quit,
+}

@@ -1,0 +1,50 @@
+//! When the screen changes by itself: the ages and the clock on it, and remarks that go away.
+//! Between those moments an untouched program draws nothing and sleeps.
+
+use std::time::Duration;
+
+use super::format::age_changes_in;
+use super::picture::{STALE_AFTER, since};
+use super::state::{Screen, State};
+use super::update::NOTICE_STAYS;
+use super::view::sample_age;
+use crate::domain::BackendState;
+
+/// How long until something on the screen reads differently though nothing happens;
+/// `None` if nothing on it depends on the time.
+pub fn next_change(state: &State) -> Option<Duration> {
+    let picture = state.picture();
+    let frozen = picture.snapshot.as_ref().is_some_and(|s| s.frozen);
+    let mut due: Vec<Duration> = Vec::new();
+    if !frozen {
+        let into_minute = Duration::from_millis(state.now.as_millisecond().rem_euclid(60_000).unsigned_abs());
+        due.push(Duration::from_secs(60).saturating_sub(into_minute));
+    }
+    if let Some(age) = picture.age(state.now) {
+        due.push(age_changes_in(age));
+        due.extend(STALE_AFTER.checked_sub(age));
+    }
+    let down = picture.health.values().filter(|h| h.state == BackendState::Down);
+    due.extend(down.filter_map(|h| h.last_ok).map(|at| age_changes_in(since(at, state.now))));
+    match state.screen {
+        Screen::Slos if !frozen => {
+            let slos = picture.snapshot.iter().flat_map(|s| &s.slos);
+            let ages = slos.filter_map(|s| sample_age(state, s));
+            for age in ages.filter_map(|a| Duration::try_from_secs_f64(a).ok()) {
+                due.push(age_changes_in(age));
+                due.extend(STALE_AFTER.checked_sub(age));
+            }
+        }
+        Screen::Verdict => {
+            let asked = state.slo.as_ref().and_then(|s| state.asked.get(s)).map(|a| a.since);
+            let received = state.selected_answer().map(|a| a.received);
+            due.extend(asked.or(received).map(|at| age_changes_in(since(at, state.now))));
+        }
+        Screen::Slos | Screen::Tree => {}
+    }
+    if let Some(notice) = state.notice.as_ref().filter(|n| !n.failure) {
+        due.push(NOTICE_STAYS.saturating_sub(since(notice.since, state.now)));
+    }
+    // A moment that is due right now was drawn with this very event.
+    due.into_iter().filter(|d| !d.is_zero()).min()
+}

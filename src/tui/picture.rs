@@ -1,0 +1,133 @@
+//! What the engine told so far, newest first served: the part of the state that Pause freezes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::{
+    BackendHealth, BackendKind, BackendState, Clean, ServiceName, SloStatus, Stage, Timestamp, Verdict,
+};
+use crate::engine::{EngineEvent, ModelState, Snapshot};
+
+/// Data older than this is greyed: three windows of the default length.
+pub const STALE_AFTER: Duration = Duration::from_secs(180);
+
+/// Long work under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Working {
+    /// What is done.
+    pub stage: Stage,
+    /// Steps done.
+    pub done: u64,
+    /// Steps planned.
+    pub total: u64,
+    /// More words.
+    pub note: Clean,
+}
+
+/// A verdict and where it came from.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The verdict.
+    pub verdict: Arc<Verdict>,
+    /// Version of the snapshot it was asked on.
+    pub version: u64,
+    /// When it arrived.
+    pub received: Timestamp,
+}
+
+/// What the engine told so far. Cheap to clone: the big parts are shared.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    /// The newest snapshot.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// Backends by kind and URL.
+    pub health: BTreeMap<(BackendKind, Clean), BackendHealth>,
+    /// The model, once the engine said something about it.
+    pub model: Option<ModelState>,
+    /// Long work under way.
+    pub working: Option<Working>,
+    /// Verdicts by SLO.
+    pub verdicts: BTreeMap<Clean, Answer>,
+    /// Whether the engine is gone.
+    pub engine_gone: bool,
+}
+
+/// Why what is shown must not be trusted, in words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Staleness {
+    /// The reason.
+    pub why: String,
+    /// Age of the data, where there is any.
+    pub age: Option<Duration>,
+}
+
+impl Picture {
+    /// Takes in what the engine tells; what is older than what is known is dropped.
+    pub fn apply(&mut self, event: &EngineEvent, now: Timestamp) {
+        match event {
+            EngineEvent::Health(health) => {
+                self.health.insert((health.kind, health.url.clone()), health.clone());
+            }
+            EngineEvent::Progress { stage, done, total, note } => {
+                let working = Working { stage: *stage, done: *done, total: *total, note: note.clone() };
+                self.working = (done < total || *total == 0).then_some(working);
+            }
+            EngineEvent::Model(model) => self.model = Some(model.clone()),
+            EngineEvent::Snapshot(snapshot) => {
+                if self.snapshot.as_ref().is_none_or(|s| s.version <= snapshot.version) {
+                    self.snapshot = Some(Arc::clone(snapshot));
+                }
+            }
+            EngineEvent::Verdict { version, slo, verdict } => {
+                if self.working.as_ref().is_some_and(|w| w.stage == Stage::Query) {
+                    self.working = None;
+                }
+                if self.verdicts.get(slo).is_none_or(|a| a.version <= *version) {
+                    let answer = Answer { verdict: Arc::clone(verdict), version: *version, received: now };
+                    self.verdicts.insert(slo.clone(), answer);
+                }
+            }
+            EngineEvent::Failed { .. } => self.working = None,
+        }
+    }
+
+    /// The status of an SLO.
+    pub fn slo(&self, name: &Clean) -> Option<&SloStatus> {
+        self.snapshot.as_ref()?.slos.iter().find(|s| s.name == *name)
+    }
+
+    /// The entry service of an SLO.
+    pub fn entry(&self, name: &Clean) -> Option<&ServiceName> {
+        let snapshot = self.snapshot.as_ref()?;
+        let at = snapshot.slos.iter().position(|s| s.name == *name)?;
+        snapshot.entries.get(at)
+    }
+
+    /// Age of the data; `None` without data and at a fixed past moment, where it does not age.
+    pub fn age(&self, now: Timestamp) -> Option<Duration> {
+        let snapshot = self.snapshot.as_ref().filter(|s| !s.frozen)?;
+        Some(since(snapshot.at, now))
+    }
+
+    /// Why what is shown must not be trusted, if so.
+    pub fn staleness(&self, now: Timestamp) -> Option<Staleness> {
+        let age = self.age(now);
+        if self.engine_gone {
+            return Some(Staleness { why: "the engine stopped".to_owned(), age });
+        }
+        let down =
+            self.health.values().find(|h| h.kind == BackendKind::Prometheus && h.state == BackendState::Down);
+        if let Some(health) = down {
+            let detail = health.detail.as_ref().map_or_else(String::new, |d| format!(" ({d})"));
+            return Some(Staleness { why: format!("Prometheus does not answer{detail}"), age });
+        }
+        let age = age.filter(|a| *a >= STALE_AFTER)?;
+        Some(Staleness { why: "no new data arrives".to_owned(), age: Some(age) })
+    }
+}
+
+/// Time from `then` to `now`; zero if the clocks disagree.
+pub fn since(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(then)).unwrap_or_default()
+}

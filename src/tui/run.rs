@@ -1,0 +1,236 @@
+//! The loop: waits for keys, signals, the engine and the clock, in that order; draws when
+//! something changed, but not more often than the frame interval allows.
+
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal, Stdout};
+use std::time::Duration;
+
+use crossterm::clipboard::CopyToClipboard;
+use crossterm::event::{Event as TerminalEvent, EventStream};
+use crossterm::execute;
+use futures_util::StreamExt;
+use ratatui::layout::Rect;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::effect::Effect;
+use super::event::Event;
+use super::state::State;
+use super::terminal::{self, Guard, PANICKED, Painter, PanicHook, Signals, Wake};
+use super::update::update;
+use super::{TuiError, TuiOptions, pace, view};
+use crate::domain::Timestamp;
+use crate::engine::{EngineEvent, Request};
+
+/// Most engine events taken in before the loop looks at the keyboard again.
+const BATCH: usize = 256;
+
+/// Shows the screens until the user leaves or a signal ends the program.
+///
+/// # Errors
+/// There is no terminal, it fails, or another part of the program panicked.
+pub async fn run(
+    mut events: mpsc::Receiver<EngineEvent>,
+    requests: mpsc::Sender<Request>,
+    options: TuiOptions,
+) -> Result<(), TuiError> {
+    for (is_terminal, name) in [(io::stdin().is_terminal(), "input"), (io::stdout().is_terminal(), "output")]
+    {
+        if !is_terminal {
+            return Err(TuiError::NotATerminal(name));
+        }
+    }
+    let mut signals = Signals::new()?;
+    let _hook = PanicHook::install();
+    let _guard = Guard::new()?;
+    let mut input = EventStream::new();
+    let mut ui = Ui::new(options)?;
+    let mut engine_alive = true;
+
+    loop {
+        ui.draw_if_due()?;
+        let (frame, change) = (ui.frame_due(), ui.change_due());
+        tokio::select! {
+            biased;
+            () = PANICKED.notified() => return Err(TuiError::Panicked),
+            event = input.next() => match event {
+                Some(event) => ui.terminal(event?),
+                // Standard input is closed: nobody can press a key any more.
+                None => return Ok(()),
+            },
+            wake = signals.next() => match wake {
+                Wake::Leave(signal) => {
+                    tracing::info!(signal, "leaving");
+                    return Ok(());
+                }
+                Wake::Continue => ui.resume()?,
+            },
+            permit = requests.reserve(), if !ui.wanted.is_empty() => match permit {
+                Ok(permit) => {
+                    if let Some(request) = ui.wanted.pop_front() {
+                        permit.send(request);
+                    }
+                }
+                Err(_) => {
+                    ui.wanted.clear();
+                    ui.handle(Event::EngineGone);
+                }
+            },
+            () = at(frame), if frame.is_some() => {}
+            event = events.recv(), if engine_alive => match event {
+                Some(event) => {
+                    ui.handle(Event::Engine(event));
+                    for _ in 1..BATCH {
+                        let Ok(event) = events.try_recv() else { break };
+                        ui.handle(Event::Engine(event));
+                    }
+                }
+                None => {
+                    engine_alive = false;
+                    ui.handle(Event::EngineGone);
+                }
+            },
+            () = at(change), if change.is_some() => ui.tick(),
+        }
+        match ui.outcome.take() {
+            Some(Outcome::Quit) => return Ok(()),
+            Some(Outcome::Suspend) => {
+                terminal::suspend()?;
+                ui.redraw()?;
+            }
+            None => {}
+        }
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What ends or interrupts the loop.
+enum Outcome {
+    Quit,
+    Suspend,
+}
+
+/// The state, what the terminal shows of it, and what is still to be done.
+struct Ui {
+    state: State,
+    painter: Painter,
+    out: Stdout,
+    /// Whether something happened since the last frame.
+    dirty: bool,
+    last_frame: Option<Instant>,
+    interval: Duration,
+    /// When the state was last brought up to date.
+    last_tick: Instant,
+    /// Requests the engine did not take yet; a full channel must not block the screens.
+    wanted: VecDeque<Request>,
+    outcome: Option<Outcome>,
+}
+
+impl Ui {
+    fn new(options: TuiOptions) -> io::Result<Self> {
+        let themes = if options.no_color { options.themes.without_colour() } else { options.themes };
+        let state = State::new(Timestamp::now(), options.keymap, themes, options.ascii, options.slo);
+        let mut ui = Self {
+            state,
+            painter: Painter::default(),
+            out: io::stdout(),
+            dirty: true,
+            last_frame: None,
+            interval: options.frame_interval,
+            last_tick: Instant::now(),
+            wanted: VecDeque::new(),
+            outcome: None,
+        };
+        ui.resize()?;
+        Ok(ui)
+    }
+
+    fn resize(&mut self) -> io::Result<()> {
+        let (columns, rows) = crossterm::terminal::size()?;
+        self.handle(Event::Resize(columns, rows));
+        Ok(())
+    }
+
+    fn terminal(&mut self, event: TerminalEvent) {
+        match event {
+            TerminalEvent::Key(key) => self.handle(Event::Key(key)),
+            TerminalEvent::Paste(text) => self.handle(Event::Paste(text)),
+            TerminalEvent::Resize(columns, rows) => self.handle(Event::Resize(columns, rows)),
+            TerminalEvent::Mouse(_) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => {}
+        }
+    }
+
+    fn tick(&mut self) {
+        self.last_tick = Instant::now();
+        update(&mut self.state, Event::Time(Timestamp::now()));
+        self.dirty = true;
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.tick();
+        for effect in update(&mut self.state, event) {
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Ask(request) => {
+                if !self.wanted.contains(&request) {
+                    self.wanted.push_back(request);
+                }
+            }
+            Effect::Copy(text) => {
+                // A terminal without OSC 52 ignores it; there is no answer to wait for.
+                if let Err(error) = execute!(self.out, CopyToClipboard::to_clipboard_from(text)) {
+                    tracing::warn!(%error, "copying failed");
+                }
+            }
+            Effect::Redraw => self.painter.forget(),
+            Effect::Suspend => self.outcome = Some(Outcome::Suspend),
+            Effect::Quit => self.outcome = Some(Outcome::Quit),
+        }
+    }
+
+    /// After the process was stopped and continued.
+    fn resume(&mut self) -> io::Result<()> {
+        terminal::leave();
+        terminal::enter()?;
+        self.redraw()
+    }
+
+    fn redraw(&mut self) -> io::Result<()> {
+        self.painter.forget();
+        self.resize()
+    }
+
+    /// When the next frame may be drawn, if one is wanted.
+    fn frame_due(&self) -> Option<Instant> {
+        self.dirty.then(|| self.last_frame.map_or_else(Instant::now, |t| t + self.interval))
+    }
+
+    /// When the screen reads differently by itself.
+    fn change_due(&self) -> Option<Instant> {
+        // A little late rather than early: early would draw the same frame and wait again.
+        pace::next_change(&self.state).map(|d| self.last_tick + d + Duration::from_millis(1))
+    }
+
+    fn draw_if_due(&mut self) -> io::Result<()> {
+        if self.frame_due().is_none_or(|due| due > Instant::now()) || !terminal::is_entered() {
+            return Ok(());
+        }
+        let area = Rect::new(0, 0, self.state.size.0, self.state.size.1);
+        let state = &self.state;
+        self.painter
+            .paint(&mut self.out, area, |area, buf| view::draw(state, state.themes.current(), area, buf))?;
+        self.dirty = false;
+        self.last_frame = Some(Instant::now());
+        Ok(())
+    }
+}

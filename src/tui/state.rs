@@ -1,0 +1,230 @@
+//! All the screens know: what the engine told, and where the user stands in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tui_input::Input;
+
+use super::keymap::Keymap;
+use super::picture::{Answer, Picture};
+use super::symbols::Symbols;
+use super::theme::Themes;
+use super::tree::{Place, TreeRows};
+use crate::domain::{Clean, Ranked, ServiceName, SloStatus, Timestamp};
+
+/// The three screens, from wide to deep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Screen {
+    /// The table of SLOs.
+    Slos,
+    /// The dependency tree of one SLO.
+    Tree,
+    /// The verdict on one SLO.
+    Verdict,
+}
+
+impl Screen {
+    /// In the order of their number keys.
+    pub const ALL: [Self; 3] = [Self::Slos, Self::Tree, Self::Verdict];
+
+    /// The name shown at the top.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Slos => "SLOs",
+            Self::Tree => "Tree",
+            Self::Verdict => "Verdict",
+        }
+    }
+}
+
+/// How the table of SLOs is sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SloOrder {
+    /// What needs attention first.
+    WorstFirst,
+    /// As configured.
+    Configured,
+}
+
+/// A remark of the program at the bottom of the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// What it says.
+    pub text: String,
+    /// Failures stay until a key is pressed; other remarks go after a while.
+    pub failure: bool,
+    /// Since when it stands there.
+    pub since: Timestamp,
+}
+
+/// A question to the engine that is not answered yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// Since when.
+    pub since: Timestamp,
+    /// What failed meanwhile, if something did.
+    pub failure: Option<String>,
+}
+
+/// Where the user stands in one screen's list.
+#[derive(Clone, Debug, Default)]
+pub struct ListState {
+    /// Only lines that contain this are shown.
+    pub filter: Input,
+    /// First line shown.
+    pub offset: usize,
+    /// Where the cursor was; used when the selected name vanished.
+    pub last_index: usize,
+}
+
+impl ListState {
+    /// The filter in lower case; empty if there is none.
+    pub fn needle(&self) -> String {
+        self.filter.value().to_lowercase()
+    }
+}
+
+/// Everything the screens know.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The time of the last event.
+    pub now: Timestamp,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// What the engine told.
+    pub live: Picture,
+    /// What is shown instead while paused, and since when.
+    pub paused: Option<(Timestamp, Picture)>,
+    /// The screen shown.
+    pub screen: Screen,
+    /// The screens to go back to.
+    pub trail: Vec<Screen>,
+    /// The selected SLO.
+    pub slo: Option<Clean>,
+    /// How SLOs are sorted.
+    pub order: SloOrder,
+    /// List positions by screen; use [`State::list`].
+    pub lists: [ListState; 3],
+    /// Whether the filter is being typed.
+    pub typing: bool,
+    /// The selected line of the tree.
+    pub place: Option<Place>,
+    /// Services whose callees are folded away.
+    pub folded: BTreeSet<ServiceName>,
+    /// The lines of the tree.
+    pub tree: TreeRows,
+    /// The selected service of the ranking.
+    pub suspect: Option<ServiceName>,
+    /// First line of the help, while it is open.
+    pub help: Option<usize>,
+    /// The remark at the bottom.
+    pub notice: Option<Notice>,
+    /// SLOs whose verdict is awaited.
+    pub asked: BTreeMap<Clean, Asked>,
+    /// Keys.
+    pub keymap: Keymap,
+    /// Themes.
+    pub themes: Themes,
+    /// Whether only ASCII may be drawn.
+    pub ascii: bool,
+}
+
+impl State {
+    /// An empty state; `slo` is selected once it is known.
+    pub fn new(now: Timestamp, keymap: Keymap, themes: Themes, ascii: bool, slo: Option<Clean>) -> Self {
+        Self {
+            now,
+            size: (0, 0),
+            live: Picture::default(),
+            paused: None,
+            screen: Screen::Slos,
+            trail: Vec::new(),
+            slo,
+            order: SloOrder::WorstFirst,
+            lists: Default::default(),
+            typing: false,
+            place: None,
+            folded: BTreeSet::new(),
+            tree: TreeRows::default(),
+            suspect: None,
+            help: None,
+            notice: None,
+            asked: BTreeMap::new(),
+            keymap,
+            themes,
+            ascii,
+        }
+    }
+
+    /// What is shown: the newest, or what was frozen.
+    pub fn picture(&self) -> &Picture {
+        self.paused.as_ref().map_or(&self.live, |(_, p)| p)
+    }
+
+    /// The signs to draw with.
+    pub fn symbols(&self) -> &'static Symbols {
+        if self.ascii { &Symbols::ASCII } else { &Symbols::UNICODE }
+    }
+
+    /// List position of the current screen.
+    pub fn list(&self) -> &ListState {
+        &self.lists[self.screen as usize]
+    }
+
+    /// List position of the current screen.
+    pub fn list_mut(&mut self) -> &mut ListState {
+        &mut self.lists[self.screen as usize]
+    }
+
+    /// The SLOs that pass the filter, in the order shown.
+    pub fn slo_rows(&self) -> Vec<&SloStatus> {
+        let needle = self.lists[Screen::Slos as usize].needle();
+        let Some(snapshot) = &self.picture().snapshot else { return Vec::new() };
+        let mut rows: Vec<_> =
+            snapshot.slos.iter().filter(|s| s.name.as_str().to_lowercase().contains(&needle)).collect();
+        if self.order == SloOrder::WorstFirst {
+            rows.sort_by(|a, b| {
+                b.state
+                    .cmp(&a.state)
+                    .then_with(|| excess(b).total_cmp(&excess(a)))
+                    .then_with(|| a.name.cmp(&b.name))
+            });
+        }
+        rows
+    }
+
+    /// The status of the selected SLO.
+    pub fn selected_slo(&self) -> Option<&SloStatus> {
+        self.picture().slo(self.slo.as_ref()?)
+    }
+
+    /// The entry service of the selected SLO.
+    pub fn selected_entry(&self) -> Option<&ServiceName> {
+        self.picture().entry(self.slo.as_ref()?)
+    }
+
+    /// The verdict on the selected SLO.
+    pub fn selected_answer(&self) -> Option<&Answer> {
+        self.picture().verdicts.get(self.slo.as_ref()?)
+    }
+
+    /// The services of the selected verdict's ranking that pass the filter, with their place (from 1).
+    pub fn ranking_rows(&self) -> Vec<(usize, &Ranked)> {
+        let needle = self.lists[Screen::Verdict as usize].needle();
+        let Some(answer) = self.selected_answer() else { return Vec::new() };
+        let ranking = answer.verdict.ranking.iter().enumerate();
+        ranking
+            .map(|(i, r)| (i + 1, r))
+            .filter(|(_, r)| r.service.as_str().to_lowercase().contains(&needle))
+            .collect()
+    }
+
+    /// Says something at the bottom of the screen.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), failure: false, since: self.now });
+    }
+}
+
+/// How far an SLO is over its objective; unknown counts as not at all.
+fn excess(slo: &SloStatus) -> f64 {
+    slo.observed_ms.map_or(0.0, |v| v / slo.objective_ms)
+}

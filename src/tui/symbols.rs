@@ -1,0 +1,120 @@
+//! The signs drawn beside words, in Unicode and in plain ASCII.
+//!
+//! A sign never stands alone: the word next to it says the same.
+
+use crate::domain::{BackendState, SloState};
+
+/// One set of signs. All are one cell wide, except the arrow.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Symbols {
+    /// Left of the selected line.
+    pub cursor: &'static str,
+    /// Objective met, backend up.
+    pub ok: &'static str,
+    /// No data.
+    pub unknown: &'static str,
+    /// Budget burns, backend degraded.
+    pub burning: &'static str,
+    /// Objective violated, backend down.
+    pub breached: &'static str,
+    /// Unusual.
+    pub suspect: &'static str,
+    /// Named by the verdict.
+    pub culprit: &'static str,
+    /// An open branch.
+    pub open: &'static str,
+    /// A folded branch.
+    pub folded: &'static str,
+    /// Tree line past a branch that goes on.
+    pub pass: &'static str,
+    /// Tree line to a child that has later siblings.
+    pub tee: &'static str,
+    /// Tree line to the last child.
+    pub corner: &'static str,
+    /// Horizontal rule.
+    pub rule: &'static str,
+    /// Vertical rule.
+    pub wall: &'static str,
+    /// "leads to".
+    pub arrow: &'static str,
+    /// Between parts of a line.
+    pub dot: &'static str,
+    /// Marks text that was cut.
+    pub ellipsis: &'static str,
+    /// Sparkline levels: the first half is within the objective, the second over it.
+    pub spark: [&'static str; 8],
+    /// A gap in a sparkline.
+    pub gap: &'static str,
+    /// Filled and empty cell of a bar.
+    pub bar: [&'static str; 2],
+}
+
+impl Symbols {
+    /// Needs a Unicode font.
+    pub const UNICODE: Self = Self {
+        cursor: "›",
+        ok: "●",
+        unknown: "?",
+        burning: "▲",
+        breached: "✖",
+        suspect: "▲",
+        culprit: "◆",
+        open: "▾",
+        folded: "▸",
+        pass: "│",
+        tee: "├",
+        corner: "└",
+        rule: "─",
+        wall: "│",
+        arrow: "→",
+        dot: "·",
+        ellipsis: "…",
+        spark: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+        gap: " ",
+        bar: ["█", "░"],
+    };
+
+    /// For terminals and fonts without it, and for locales where it is drawn two cells wide.
+    pub const ASCII: Self = Self {
+        cursor: ">",
+        ok: "o",
+        unknown: "?",
+        burning: "!",
+        breached: "X",
+        suspect: "!",
+        culprit: "*",
+        open: "-",
+        folded: "+",
+        pass: "|",
+        tee: "|",
+        corner: "`",
+        rule: "-",
+        wall: "|",
+        arrow: "->",
+        dot: "-",
+        ellipsis: "~",
+        spark: ["_", ".", "-", "=", "+", "*", "%", "#"],
+        gap: " ",
+        bar: ["#", "."],
+    };
+
+    /// The sign of an SLO's state.
+    pub fn slo(&self, state: SloState) -> &'static str {
+        match state {
+            SloState::Ok => self.ok,
+            SloState::Unknown => self.unknown,
+            SloState::Burning => self.burning,
+            SloState::Breached => self.breached,
+        }
+    }
+
+    /// The sign of a backend's state.
+    pub fn backend(&self, state: BackendState) -> &'static str {
+        match state {
+            BackendState::Up => self.ok,
+            BackendState::Connecting => self.unknown,
+            BackendState::Degraded => self.burning,
+            BackendState::Down => self.breached,
+        }
+    }
+}

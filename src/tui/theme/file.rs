@@ -1,0 +1,104 @@
+//! Theme files: `name`, an optional `inherits`, and a `[styles]` table of roles.
+
+use std::str::FromStr;
+
+use ratatui::style::{Color, Modifier, Style};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Role, Theme};
+use crate::tui::problems::{Collector, Problems, did_you_mean};
+
+const ATTRIBUTES: [(&str, Modifier); 5] = [
+    ("bold", Modifier::BOLD),
+    ("dim", Modifier::DIM),
+    ("italic", Modifier::ITALIC),
+    ("underline", Modifier::UNDERLINED),
+    ("reverse", Modifier::REVERSED),
+];
+
+/// Reads a theme that may build on one of `known`; without `inherits` it builds on the first.
+pub(super) fn read(file: &str, text: &str, known: &[Theme]) -> Result<Theme, Problems> {
+    let mut problems = Collector::new(file, text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let syntax_is_fine = errors.is_empty();
+    for e in errors {
+        problems.add(e.span().unwrap_or(0..0), e.message());
+    }
+    let (mut name, mut parent, mut table) = (None, known.first(), None);
+    for (key, value) in root.get_ref() {
+        match (key.get_ref().as_ref(), value.get_ref()) {
+            ("name", DeValue::String(s)) if !s.is_empty() => name = Some(s.to_string()),
+            ("inherits", DeValue::String(s)) => match known.iter().find(|t| t.name == *s) {
+                Some(theme) => parent = Some(theme),
+                None => {
+                    let hint = did_you_mean(s, known.iter().map(Theme::name));
+                    problems.add(value.span(), format!("unknown theme `{s}`{hint}"));
+                }
+            },
+            ("styles", DeValue::Table(t)) => table = Some(t),
+            ("name" | "inherits", _) => problems.add(value.span(), "expected a name in quotes"),
+            ("styles", _) => problems.add(value.span(), "expected a table: [styles]"),
+            (other, _) => {
+                let hint = did_you_mean(other, ["name", "inherits", "styles"]);
+                problems.add(key.span(), format!("unknown setting `{other}`{hint}"));
+            }
+        }
+    }
+    if name.is_none() && syntax_is_fine {
+        problems.add(0..0, "a theme needs a name, for example name = \"mine\"");
+    }
+    let mut styles = parent.map_or([Style::new(); Role::ALL.len()], |t| t.styles);
+    for (key, value) in table.into_iter().flatten() {
+        match Role::from_name(key.get_ref()) {
+            Some(role) => styles[role as usize] = style(value, &mut problems),
+            None => {
+                let hint = did_you_mean(key.get_ref(), Role::ALL.iter().map(|r| r.name()));
+                problems.add(key.span(), format!("unknown style `{}`{hint}", key.get_ref()));
+            }
+        }
+    }
+    problems.finish(Theme { name: name.unwrap_or_default(), styles })
+}
+
+fn style(value: &Spanned<DeValue<'_>>, problems: &mut Collector<'_>) -> Style {
+    let mut style = Style::new();
+    let Some(table) = value.get_ref().as_table() else {
+        problems.add(value.span(), "expected a style such as { fg = \"red\", bold = true }");
+        return style;
+    };
+    for (key, value) in table {
+        match key.get_ref().as_ref() {
+            "fg" => style.fg = colour(value, problems),
+            "bg" => style.bg = colour(value, problems),
+            other => match (ATTRIBUTES.iter().find(|(n, _)| *n == other), value.get_ref().as_bool()) {
+                (Some((_, attribute)), Some(true)) => style = style.add_modifier(*attribute),
+                (Some(_), Some(false)) => {}
+                (Some(_), None) => problems.add(value.span(), "expected true or false"),
+                (None, _) => {
+                    let names = ATTRIBUTES.iter().map(|(n, _)| *n).chain(["fg", "bg"]);
+                    let hint = did_you_mean(other, names);
+                    problems.add(key.span(), format!("unknown attribute `{other}`{hint}"));
+                }
+            },
+        }
+    }
+    style
+}
+
+fn colour(value: &Spanned<DeValue<'_>>, problems: &mut Collector<'_>) -> Option<Color> {
+    let Some(text) = value.get_ref().as_str() else {
+        problems.add(value.span(), "expected a colour in quotes");
+        return None;
+    };
+    match Color::from_str(text) {
+        Ok(colour) => Some(colour),
+        Err(_) => {
+            let message = format!(
+                "unknown colour `{text}`: use a name such as \"light red\", a number 0-255 or \"#rrggbb\""
+            );
+            problems.add(value.span(), message);
+            None
+        }
+    }
+}

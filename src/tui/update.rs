@@ -1,0 +1,110 @@
+//! The only place where the state changes: `update(state, event)` says what else is to be done.
+
+mod keys;
+mod moves;
+mod settle;
+
+use std::time::Duration;
+
+use super::effect::Effect;
+use super::event::Event;
+use super::picture::since;
+use super::state::{Notice, Screen, State};
+use crate::domain::{Clean, Timestamp};
+use crate::engine::{EngineEvent, Request};
+
+/// How long a remark stays that is not a failure.
+pub const NOTICE_STAYS: Duration = Duration::from_secs(8);
+
+/// Takes in an event and returns what is to be done outside of the state.
+pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
+    let effects = match event {
+        Event::Time(now) => {
+            tick(state, now);
+            return Vec::new();
+        }
+        Event::Key(key) => keys::press(state, key),
+        Event::Paste(text) => {
+            keys::paste(state, &text);
+            Vec::new()
+        }
+        Event::Resize(columns, rows) => {
+            state.size = (columns, rows);
+            Vec::new()
+        }
+        Event::Engine(event) => {
+            engine(state, &event);
+            Vec::new()
+        }
+        Event::EngineGone => {
+            state.live.engine_gone = true;
+            Vec::new()
+        }
+    };
+    settle::settle(state);
+    effects
+}
+
+fn tick(state: &mut State, now: Timestamp) {
+    state.now = now;
+    if state.notice.as_ref().is_some_and(|n| !n.failure && since(n.since, now) >= NOTICE_STAYS) {
+        state.notice = None;
+    }
+}
+
+fn engine(state: &mut State, event: &EngineEvent) {
+    state.live.apply(event, state.now);
+    match event {
+        EngineEvent::Verdict { slo, .. } => {
+            let asked = state.asked.remove(slo).is_some();
+            let in_view = state.screen == Screen::Verdict && state.slo.as_ref() == Some(slo);
+            let text = match (asked, state.paused.is_some(), in_view) {
+                (true, true, _) => format!("the verdict on {slo} is there: unpause to see it"),
+                (true, false, false) => format!("the verdict on {slo} is there"),
+                _ => return,
+            };
+            state.say(text);
+        }
+        EngineEvent::Failed { what, why } => {
+            let text = format!("{what} failed: {why}");
+            // The engine does not say which question failed, so none may look as if it still ran.
+            for asked in state.asked.values_mut() {
+                asked.failure = Some(text.clone());
+            }
+            state.notice = Some(Notice { text, failure: true, since: state.now });
+        }
+        _ => {}
+    }
+}
+
+/// Shows `screen`; Back leads to where one came from.
+fn go(state: &mut State, screen: Screen) -> Vec<Effect> {
+    if screen != state.screen {
+        match state.trail.iter().position(|s| *s == screen) {
+            Some(i) => state.trail.truncate(i),
+            None => state.trail.push(state.screen),
+        }
+        state.screen = screen;
+        state.typing = false;
+    }
+    if screen == Screen::Verdict { diagnose_if_needed(state) } else { Vec::new() }
+}
+
+/// Asks why the selected SLO stands as it does, unless that is known or asked already.
+fn diagnose_if_needed(state: &mut State) -> Vec<Effect> {
+    let Some(slo) = state.slo.clone() else { return Vec::new() };
+    if state.live.verdicts.contains_key(&slo)
+        || state.asked.contains_key(&slo)
+        || state.live.slo(&slo).is_none()
+    {
+        return Vec::new();
+    }
+    diagnose(state, slo)
+}
+
+/// Asks why `slo` stands as it does.
+fn diagnose(state: &mut State, slo: Clean) -> Vec<Effect> {
+    let asked = super::state::Asked { since: state.now, failure: None };
+    state.asked.insert(slo.clone(), asked);
+    vec![Effect::Ask(Request::Diagnose(slo))]
+}

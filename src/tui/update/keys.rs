@@ -1,0 +1,223 @@
+//! Keys: typed into the filter, or looked up in the keymap and carried out.
+
+use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind};
+use tui_input::backend::crossterm::EventHandler;
+
+use super::{diagnose, diagnose_if_needed, go, moves};
+use crate::domain::Clean;
+use crate::engine::Request;
+use crate::tui::action::Action;
+use crate::tui::effect::Effect;
+use crate::tui::keymap::Chord;
+use crate::tui::state::{Screen, SloOrder, State};
+use crate::tui::words;
+
+/// Longest filter, in characters.
+const FILTER_MAX: usize = 100;
+
+/// A key was pressed.
+pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    if key.kind == KeyEventKind::Release {
+        return Vec::new();
+    }
+    state.notice = None;
+    let chord = Chord::from(key);
+    if state.typing {
+        return type_filter(state, key, chord);
+    }
+    match state.keymap.action(chord) {
+        Some(action) => act(state, action),
+        None => {
+            let help = state.keymap.keys(Action::Help).first();
+            let hint = help.map_or_else(String::new, |k| format!("; {k} shows the keys"));
+            state.say(format!("{chord} does nothing here{hint}"));
+            Vec::new()
+        }
+    }
+}
+
+/// Pasted text goes into the filter if it is open; anywhere else its letters would act as keys.
+pub(super) fn paste(state: &mut State, text: &str) {
+    if state.typing {
+        let filter = &mut state.list_mut().filter;
+        let joined = Clean::capped(&format!("{}{text}", filter.value()), FILTER_MAX);
+        *filter = filter.clone().with_value(joined.as_str().to_owned());
+    }
+}
+
+fn type_filter(state: &mut State, key: KeyEvent, chord: Chord) -> Vec<Effect> {
+    let action = state.keymap.action(chord).filter(|_| chord.typed().is_none());
+    match (chord.code(), action) {
+        (KeyCode::Enter, _) => state.typing = false,
+        (KeyCode::Esc, _) => {
+            state.list_mut().filter.reset();
+            state.typing = false;
+        }
+        (KeyCode::Backspace, _) if state.list().filter.value().is_empty() => state.typing = false,
+        // Moving in the list while typing is useful; everything else edits the text.
+        (
+            KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown,
+            Some(action @ (Action::Up | Action::Down | Action::PageUp | Action::PageDown)),
+        )
+        | (_, Some(action @ (Action::Quit | Action::Suspend | Action::Redraw))) => return act(state, action),
+        _ => {
+            let list = state.list_mut();
+            let full = list.filter.value().chars().count() >= FILTER_MAX;
+            if chord.typed().is_none() || !full {
+                list.filter.handle_event(&TerminalEvent::Key(key));
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Carries out an action.
+fn act(state: &mut State, action: Action) -> Vec<Effect> {
+    if state.help.is_some() {
+        return act_in_help(state, action);
+    }
+    if !action.applies(state.screen) {
+        state.say(format!("{} does nothing on this screen", action.name()));
+        return Vec::new();
+    }
+    match action {
+        Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom => {
+            moves::cursor(state, action);
+        }
+        Action::Fold => moves::fold(state),
+        Action::Unfold => moves::unfold(state),
+        Action::Toggle => moves::toggle(state),
+        Action::ToggleAll => moves::toggle_all(state),
+        Action::Open => return open(state),
+        Action::Back => back(state),
+        Action::NextSlo | Action::PreviousSlo => {
+            moves::step_slo(state, action == Action::NextSlo);
+            if state.screen == Screen::Verdict {
+                return diagnose_if_needed(state);
+            }
+        }
+        Action::ShowSlos => return go(state, Screen::Slos),
+        Action::ShowTree => return go(state, Screen::Tree),
+        Action::ShowVerdict => return show_verdict(state),
+        Action::Diagnose => return ask_again(state),
+        Action::Refresh => {
+            state.say("fetching again");
+            return vec![Effect::Ask(Request::Refresh)];
+        }
+        Action::Retrain => {
+            state.say("asked for a new training");
+            return vec![Effect::Ask(Request::Retrain)];
+        }
+        Action::Filter => state.typing = true,
+        Action::Pause => pause(state),
+        Action::Sort => sort(state),
+        Action::NextTheme => {
+            state.themes.step();
+            let name = state.themes.current().name().to_owned();
+            state.say(format!("theme {name}"));
+        }
+        Action::Copy => return copy(state),
+        Action::Redraw => return vec![Effect::Redraw],
+        Action::Help => state.help = Some(0),
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Quit => return vec![Effect::Quit],
+    }
+    Vec::new()
+}
+
+/// While the help is open, keys move in it or close it.
+fn act_in_help(state: &mut State, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Help | Action::Back | Action::Open => state.help = None,
+        // The first press of the key that also quits only closes what lies on top.
+        Action::Quit => return vec![Effect::Quit],
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Redraw => return vec![Effect::Redraw],
+        Action::NextTheme => state.themes.step(),
+        action => moves::help(state, action),
+    }
+    Vec::new()
+}
+
+fn open(state: &mut State) -> Vec<Effect> {
+    match state.screen {
+        Screen::Slos if state.slo.is_some() => go(state, Screen::Tree),
+        Screen::Tree => show_verdict(state),
+        Screen::Slos | Screen::Verdict => Vec::new(),
+    }
+}
+
+/// From the tree, the verdict opens at the service under the cursor.
+fn show_verdict(state: &mut State) -> Vec<Effect> {
+    if state.slo.is_none() {
+        state.say("no SLO is known yet");
+    }
+    if state.screen == Screen::Tree
+        && let (Some(place), Some(answer)) = (&state.place, state.selected_answer())
+        && answer.verdict.ranking.iter().any(|r| r.service == place.service)
+    {
+        state.suspect = Some(place.service.clone());
+    }
+    go(state, Screen::Verdict)
+}
+
+fn back(state: &mut State) {
+    if !state.list().filter.value().is_empty() {
+        state.list_mut().filter.reset();
+        return;
+    }
+    match state.trail.pop() {
+        Some(screen) => state.screen = screen,
+        None if state.screen != Screen::Slos => state.screen = Screen::Slos,
+        None => {
+            let key = state.keymap.keys(Action::Quit).first();
+            let key = key.map(ToString::to_string).unwrap_or_default();
+            state.say(format!("this is the first screen; {key} leaves"));
+        }
+    }
+}
+
+fn ask_again(state: &mut State) -> Vec<Effect> {
+    let Some(slo) = state.slo.clone() else {
+        state.say("no SLO is known yet");
+        return Vec::new();
+    };
+    let underway = state.asked.get(&slo).is_some_and(|a| a.failure.is_none());
+    if underway {
+        state.say(format!("already searching for the cause of {slo}"));
+        return Vec::new();
+    }
+    let note = if state.paused.is_some() { "; unpause to see the answer" } else { "" };
+    state.say(format!("searching for the cause of {slo}{note}"));
+    diagnose(state, slo)
+}
+
+fn pause(state: &mut State) {
+    state.paused = match state.paused.take() {
+        Some(_) => None,
+        None => Some((state.now, state.live.clone())),
+    };
+}
+
+fn sort(state: &mut State) {
+    let (order, words) = match state.order {
+        SloOrder::WorstFirst => (SloOrder::Configured, "in the order of the configuration"),
+        SloOrder::Configured => (SloOrder::WorstFirst, "worst first"),
+    };
+    state.order = order;
+    state.say(words);
+}
+
+fn copy(state: &mut State) -> Vec<Effect> {
+    match state.selected_answer() {
+        Some(answer) => {
+            let text = words::report(&answer.verdict);
+            state.say("verdict copied, if your terminal allows it (OSC 52)");
+            vec![Effect::Copy(text)]
+        }
+        None => {
+            state.say("there is no verdict to copy yet");
+            Vec::new()
+        }
+    }
+}

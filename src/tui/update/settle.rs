@@ -1,0 +1,84 @@
+//! After every change: the cursor points at something that exists, and stands on the screen.
+
+use crate::tui::state::{Screen, State};
+use crate::tui::view;
+
+/// Re-establishes what the views rely on.
+pub(super) fn settle(state: &mut State) {
+    settle_slo(state);
+    settle_tree(state);
+    settle_suspect(state);
+    settle_offset(state);
+    if let Some(at) = state.help {
+        let last = view::help_lines(state).saturating_sub(usize::from(view::help_page(state)));
+        state.help = Some(at.min(last));
+    }
+}
+
+/// A name that is gone is replaced by whatever stands in its line now.
+fn settle_slo(state: &mut State) {
+    let rows = state.slo_rows();
+    if rows.is_empty() {
+        return;
+    }
+    let chosen = rows.iter().position(|s| Some(&s.name) == state.slo.as_ref());
+    // Off the table the selected SLO stays, whether or not the table's filter would show it.
+    let hidden = chosen.is_none() && state.screen != Screen::Slos && state.selected_slo().is_some();
+    if hidden {
+        return;
+    }
+    let last = rows.len() - 1;
+    let at = chosen.unwrap_or_else(|| state.lists[Screen::Slos as usize].last_index.min(last));
+    let name = rows[at].name.clone();
+    state.lists[Screen::Slos as usize].last_index = at;
+    state.slo = Some(name);
+}
+
+fn settle_tree(state: &mut State) {
+    let entry = state.selected_entry().cloned();
+    let graph = state.picture().snapshot.as_ref().map(|s| s.graph.clone());
+    let (Some(entry), Some(graph)) = (entry, graph) else {
+        state.tree.clear();
+        return;
+    };
+    let needle = state.lists[Screen::Tree as usize].needle();
+    state.tree.refresh(&graph, &entry, &needle, &state.folded);
+    let rows = state.tree.rows();
+    let chosen = rows.iter().position(|r| Some(&r.place) == state.place.as_ref());
+    let list = &mut state.lists[Screen::Tree as usize];
+    if let Some(at) = chosen.or_else(|| rows.len().checked_sub(1).map(|last| list.last_index.min(last))) {
+        list.last_index = at;
+        state.place = Some(rows[at].place.clone());
+    }
+}
+
+fn settle_suspect(state: &mut State) {
+    let rows = state.ranking_rows();
+    let Some(last) = rows.len().checked_sub(1) else { return };
+    let chosen = rows.iter().position(|(_, r)| Some(&r.service) == state.suspect.as_ref());
+    let at = chosen.unwrap_or_else(|| state.lists[Screen::Verdict as usize].last_index.min(last));
+    let service = rows[at].1.service.clone();
+    state.lists[Screen::Verdict as usize].last_index = at;
+    state.suspect = Some(service);
+}
+
+fn settle_offset(state: &mut State) {
+    let page = view::page(state);
+    let offset = state.list().offset;
+    let (len, focus) = match state.screen {
+        Screen::Slos => {
+            let rows = state.slo_rows();
+            let at = rows.iter().position(|s| Some(&s.name) == state.slo.as_ref()).unwrap_or(0);
+            (rows.len(), Some(at..at + 1))
+        }
+        Screen::Tree => {
+            let rows = state.tree.rows();
+            let at = rows.iter().position(|r| Some(&r.place) == state.place.as_ref()).unwrap_or(0);
+            (rows.len(), Some(at..at + 1))
+        }
+        // The verdict scrolls as a text: its cursor may be off the screen.
+        Screen::Verdict => (view::verdict_extent(state).0, None),
+    };
+    let offset = focus.map_or(offset, |f| view::keep_visible(offset, f, page));
+    state.list_mut().offset = offset.min(len.saturating_sub(page));
+}

@@ -1,0 +1,118 @@
+//! The bottom line: the filter being typed, a remark, or what the keys do here.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::Line;
+
+use super::fit::{Part, fit};
+use super::paint::{self, span};
+use crate::domain::Clean;
+use crate::tui::action::Action;
+use crate::tui::state::{Screen, State};
+use crate::tui::theme::{Role, Theme};
+
+/// Draws the bottom line.
+pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let inner = paint::indent(area, 1);
+    let cells = usize::from(inner.width);
+    let line = if state.typing {
+        typing(state, theme, cells)
+    } else if let Some(notice) = &state.notice {
+        let role = if notice.failure { Role::Failure } else { Role::Notice };
+        let mark = if notice.failure { "! " } else { "" };
+        let text = format!("{mark}{}", notice.text);
+        Line::from(span(paint::clip(&text, cells, state.symbols().ellipsis), theme.style(role)))
+    } else {
+        fit(hints(state, theme), cells, 2)
+    };
+    paint::line(buf, inner, 0, &line);
+}
+
+fn typing(state: &State, theme: &Theme, cells: usize) -> Line<'static> {
+    let key = theme.style(Role::Key);
+    let input = &state.list().filter;
+    let before: String = input.value().chars().take(input.cursor()).collect();
+    let after: String = input.value().chars().skip(input.cursor()).collect();
+    let (before, after) = (Clean::new(&before), Clean::new(&after));
+    // The end of what was typed matters: the beginning gives way.
+    let room = cells.saturating_sub(2);
+    let mut shown = before.as_str();
+    while paint::width(shown) > room {
+        let mut chars = shown.chars();
+        chars.next();
+        shown = chars.as_str();
+    }
+    let mut rest = after.as_str().chars();
+    let under = rest.next().unwrap_or(' ');
+    let cursor = Style::new().add_modifier(Modifier::REVERSED);
+    let text = vec![
+        span("/", key),
+        span(shown, Style::new()),
+        span(under, cursor),
+        span(rest.as_str(), Style::new()),
+    ];
+    let help = vec![
+        span(matches(state), theme.style(Role::Muted)),
+        span("  enter", key),
+        span(" keep  ", Style::new()),
+        span("esc", key),
+        span(" clear", Style::new()),
+    ];
+    fit(
+        vec![
+            Part::left(9, text),
+            Part::right(1, help).or(vec![span(matches(state), theme.style(Role::Muted))]),
+        ],
+        cells,
+        1,
+    )
+}
+
+/// "3 of 12", of the current list.
+fn matches(state: &State) -> String {
+    let picture = state.picture();
+    let (shown, all) = match state.screen {
+        Screen::Slos => (state.slo_rows().len(), picture.snapshot.as_ref().map_or(0, |s| s.slos.len())),
+        Screen::Tree => return format!("{} lines", state.tree.rows().len()),
+        Screen::Verdict => {
+            (state.ranking_rows().len(), state.selected_answer().map_or(0, |a| a.verdict.ranking.len()))
+        }
+    };
+    format!("{shown} of {all}")
+}
+
+fn hints(state: &State, theme: &Theme) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let filter = state.list().filter.value();
+    if !filter.is_empty() {
+        let text = format!("filter \"{}\" {}", Clean::capped(filter, 20), matches(state));
+        let esc = state.keymap.keys(Action::Back).first().map(|k| format!("  {k}")).unwrap_or_default();
+        let clear = if esc.is_empty() { "" } else { " clears" };
+        let notice = theme.style(Role::Notice);
+        parts.push(
+            Part::left(
+                100,
+                vec![
+                    span(text.clone(), notice),
+                    span(esc, theme.style(Role::Key)),
+                    span(clear, Style::new()),
+                ],
+            )
+            .or(vec![span(text, notice)]),
+        );
+    }
+    for (i, action) in Action::hints(state.screen).iter().enumerate() {
+        let Some(key) = state.keymap.keys(*action).first() else { continue };
+        let words = match action {
+            Action::Pause if state.paused.is_some() => "unpause",
+            _ => action.hint(),
+        };
+        let spans = vec![
+            span(key.label(state.ascii), theme.style(Role::Key)),
+            span(format!(" {words}"), Style::new()),
+        ];
+        parts.push(Part::left(90 - i as u8, spans));
+    }
+    parts
+}

@@ -1,0 +1,134 @@
+//! The help over the screen: every action with its keys, and what the signs mean.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Margin, Rect};
+use ratatui::style::Style;
+use ratatui::symbols::border;
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Clear, Widget};
+
+use super::paint::{self, span};
+use crate::domain::SloState;
+use crate::tui::action::{Action, Group, Scope};
+use crate::tui::state::State;
+use crate::tui::theme::{Role, Theme};
+
+/// Widest the box gets.
+const WIDEST: u16 = 84;
+
+const ASCII_BORDER: border::Set<'static> = border::Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};
+
+/// The box; small screens are covered completely.
+fn outer(area: Rect) -> Rect {
+    let width = area.width.min(WIDEST);
+    let margin = u16::from(area.height > 16);
+    Rect { x: area.x + (area.width - width) / 2, y: area.y + margin, width, height: area.height - 2 * margin }
+}
+
+/// Where the text stands.
+pub(super) fn inner(area: Rect) -> Rect {
+    outer(area).inner(Margin { horizontal: 2, vertical: 1 })
+}
+
+/// A line of the help, not styled yet.
+#[derive(Debug)]
+pub(super) enum HelpLine {
+    /// A heading.
+    Heading(&'static str),
+    /// Keys or a sign, and what it does or means.
+    Entry(String, String),
+    /// Nothing.
+    Blank,
+}
+
+/// All lines, wrapped to the width there is.
+pub(super) fn lines(state: &State) -> Vec<HelpLine> {
+    let width = usize::from(inner(super::screen_area(state)).width);
+    let keys_width = keys_width(width);
+    let mut out = Vec::new();
+    let entry = |out: &mut Vec<HelpLine>, keys: &str, text: &str| {
+        let keys = paint::clip(keys, keys_width, state.symbols().ellipsis).into_owned();
+        let mut texts = paint::wrap(text, width.saturating_sub(keys_width + 1)).into_iter();
+        out.push(HelpLine::Entry(keys, texts.next().unwrap_or_default()));
+        out.extend(texts.map(|t| HelpLine::Entry(String::new(), t)));
+    };
+    for group in Group::ALL {
+        out.push(HelpLine::Heading(group.title()));
+        for action in Action::ALL.iter().filter(|a| a.group() == group) {
+            let keys: Vec<_> = state.keymap.keys(*action).iter().map(|k| k.label(state.ascii)).collect();
+            let keys = if keys.is_empty() { "(no key)".to_owned() } else { keys.join(" ") };
+            let text = match action.scope() {
+                Scope::Anywhere => action.help().to_owned(),
+                Scope::On(screen) => format!("{}: {}", screen.title(), action.help()),
+            };
+            entry(&mut out, &keys, &text);
+        }
+        out.push(HelpLine::Blank);
+    }
+    out.push(HelpLine::Heading("Signs"));
+    for (sign, text) in signs(state) {
+        entry(&mut out, &sign, text);
+    }
+    out
+}
+
+fn signs(state: &State) -> Vec<(String, &'static str)> {
+    let s = state.symbols();
+    let slo = |state: SloState| format!("{} {}", s.slo(state), state.word());
+    vec![
+        (slo(SloState::Ok), "Objective met, the error budget burns slowly."),
+        (slo(SloState::Burning), "Objective met, but the error budget burns too fast."),
+        (slo(SloState::Breached), "Objective violated."),
+        (slo(SloState::Unknown), "No data, or data too old to tell. Never good."),
+        (format!("{} culprit", s.culprit), "Named by the verdict."),
+        (format!("{} suspect", s.suspect), "Its own part of the latency is unusual: less than 1 in 100."),
+        (s.spark.concat(), "Recent latency. Half height is the objective: what is taller violates it."),
+    ]
+}
+
+fn keys_width(width: usize) -> usize {
+    (width / 3).clamp(6, 24)
+}
+
+/// Draws the help over `area`.
+pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let (outer, inner) = (outer(area), inner(area));
+    Clear.render(outer, buf);
+    let set = if state.ascii { ASCII_BORDER } else { border::PLAIN };
+    let lines = lines(state);
+    let offset = state.help.unwrap_or(0);
+    let page = usize::from(inner.height);
+    let more = if lines.len() > page {
+        format!(" {}-{} of {} ", offset + 1, (offset + page).min(lines.len()), lines.len())
+    } else {
+        String::new()
+    };
+    Block::bordered()
+        .border_set(set)
+        .border_style(theme.style(Role::Guide))
+        .title(span(" Keys ", theme.style(Role::Title)))
+        .title_bottom(Line::from(span(more, theme.style(Role::Muted))).right_aligned())
+        .render(outer, buf);
+    let keys = u16::try_from(keys_width(usize::from(inner.width))).unwrap_or(0);
+    for (row, line) in lines.iter().skip(offset).take(page).enumerate() {
+        match line {
+            HelpLine::Heading(text) => {
+                paint::text(buf, inner, row, 0, inner.width, text, theme.style(Role::Title))
+            }
+            HelpLine::Entry(head, text) => {
+                paint::text(buf, inner, row, 0, keys, head, theme.style(Role::Key));
+                paint::text(buf, inner, row, keys + 1, inner.width, text, Style::new());
+            }
+            HelpLine::Blank => {}
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The screens: pure functions from the state to cells of a buffer.
+
+mod fit;
+mod footer;
+mod header;
+mod help;
+mod paint;
+mod slos;
+mod spark;
+mod table;
+mod tree;
+mod verdict;
+
+use std::ops::Range;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::state::{Screen, State};
+use super::theme::Theme;
+
+pub(in crate::tui) use slos::sample_age;
+
+/// Where the parts of the screen are. Parts that do not fit are empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Layout {
+    header: Rect,
+    banner: Rect,
+    body: Rect,
+    footer: Rect,
+}
+
+fn layout(state: &State, area: Rect) -> Layout {
+    let footer = u16::from(area.height >= 4);
+    let header = match area.height {
+        0..3 => 0,
+        3..14 => 1,
+        _ => 2,
+    };
+    let banner = u16::from(area.height >= 6 && state.picture().staleness(state.now).is_some());
+    let body = area.height.saturating_sub(header + banner + footer);
+    let mut y = area.y;
+    let mut take = |height: u16| {
+        let part = Rect { y, height, ..area };
+        y += height;
+        part
+    };
+    Layout { header: take(header), banner: take(banner), body: take(body), footer: take(footer) }
+}
+
+/// Draws everything.
+pub fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let area = area.intersection(buf.area);
+    let parts = layout(state, area);
+    header::draw(state, theme, parts.header, buf);
+    header::draw_banner(state, theme, parts.banner, buf);
+    match state.screen {
+        Screen::Slos => slos::draw(state, theme, parts.body, buf),
+        Screen::Tree => tree::draw(state, theme, parts.body, buf),
+        Screen::Verdict => verdict::draw(state, theme, parts.body, buf),
+    }
+    footer::draw(state, theme, parts.footer, buf);
+    if state.help.is_some() {
+        help::draw(state, theme, area, buf);
+    }
+}
+
+fn screen_area(state: &State) -> Rect {
+    Rect::new(0, 0, state.size.0, state.size.1)
+}
+
+/// Lines of the current screen's list that are visible at once.
+pub(super) fn page(state: &State) -> usize {
+    let body = layout(state, screen_area(state)).body;
+    let list = match state.screen {
+        Screen::Slos => slos::list_area(body),
+        Screen::Tree => tree::list_area(body),
+        Screen::Verdict => verdict::list_area(body),
+    };
+    usize::from(list.height)
+}
+
+/// Lines of the verdict's text, and those that belong to the selected service.
+pub(super) fn verdict_extent(state: &State) -> (usize, Range<usize>) {
+    let body = layout(state, screen_area(state)).body;
+    verdict::extent(state, body)
+}
+
+/// Lines of the help.
+pub(super) fn help_lines(state: &State) -> usize {
+    help::lines(state).len()
+}
+
+/// Lines of the help that are visible at once.
+pub(super) fn help_page(state: &State) -> u16 {
+    help::inner(screen_area(state)).height
+}
+
+/// The offset nearest to `offset` at which `focus` is on a page of `page` lines;
+/// the start of `focus` counts more than its end.
+pub(super) fn keep_visible(offset: usize, focus: Range<usize>, page: usize) -> usize {
+    let lowest = focus.end.saturating_sub(page);
+    offset.max(lowest).min(focus.start)
+}

@@ -1,0 +1,291 @@
+//! Screen 2: who calls whom below the SLO's entry, how fast each is now and normally, and who stands out.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::paint::{self, span};
+use super::slos;
+use super::table::{Column, Grid};
+use crate::domain::{ServiceName, VerdictKind};
+use crate::engine::ServiceView;
+use crate::tui::format;
+use crate::tui::state::State;
+use crate::tui::symbols::Symbols;
+use crate::tui::theme::{Role, Theme};
+use crate::tui::tree::Row;
+use crate::tui::words;
+
+/// A service stands out when its own part of the latency is rarer than 1 in 100 (−ln 0.01).
+const SUSPECT: f64 = 4.605;
+/// Cells left of the tree for the cursor.
+const GUTTER: u16 = 2;
+
+fn panel_height(body: Rect) -> u16 {
+    match body.height {
+        0..12 => 0,
+        _ => 4,
+    }
+}
+
+/// Lines above the tree: which SLO it belongs to, and the headings.
+fn head_height(body: Rect) -> u16 {
+    match body.height {
+        0..3 => 0,
+        3..6 => 1,
+        _ => 2,
+    }
+}
+
+/// Where the lines of the tree stand.
+pub(super) fn list_area(body: Rect) -> Rect {
+    let head = head_height(body);
+    paint::rows(body, head, body.height.saturating_sub(head + panel_height(body)))
+}
+
+/// Draws the screen.
+pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
+    let rows = state.tree.rows();
+    if rows.is_empty() {
+        return empty(state, theme, body, buf);
+    }
+    let list = list_area(body);
+    let table = paint::indent(list, GUTTER);
+    let symbols = state.symbols();
+    let shown = || rows.iter().skip(state.list().offset).take(usize::from(list.height));
+    let widest = shown().map(name_width).max().unwrap_or(0);
+    let marks = shown().filter_map(|r| mark(state, &r.place.service, view_of(state, &r.place.service)));
+    let marked = marks.map(|(text, _)| paint::width(&text)).max().unwrap_or(0);
+    let grid = Grid::new(columns(widest, marked, table.width), table.width);
+    let head = head_height(body);
+    if head > 0 {
+        let area = paint::indent(body, GUTTER);
+        if head > 1 {
+            paint::line(buf, area, 0, &title(state, theme));
+        }
+        grid.headings(buf, area, usize::from(head - 1), theme.style(Role::Muted), symbols.ellipsis);
+    }
+    let stale = state.picture().staleness(state.now).is_some();
+    for (y, row) in shown().enumerate() {
+        draw_row(state, theme, &grid, table, y, row, stale, buf);
+        if Some(&row.place) == state.place.as_ref() {
+            paint::text(buf, list, y, 0, 1, symbols.cursor, theme.style(Role::Key));
+            paint::restyle(buf, list, y, theme.style(Role::Selected));
+        }
+    }
+    let from = body.height - panel_height(body);
+    panel(state, theme, paint::rows(body, from, panel_height(body)), buf);
+}
+
+/// The columns for names of `widest` and marks of `marked` cells.
+fn columns(widest: usize, marked: usize, width: u16) -> Vec<Column> {
+    let most = u16::try_from(widest).unwrap_or(u16::MAX).max(16);
+    // On narrow screens a mark may lose its resource, but not its word.
+    let marked = u16::try_from(marked).unwrap_or(u16::MAX).clamp(13, if width < 60 { 13 } else { 17 });
+    vec![
+        Column::left("service", most.min((width * 2 / 5).max(16)), 10).up_to(most),
+        Column::right("now", 7, 9),
+        Column::right("normal", 7, 7),
+        Column::right("ratio", 6, 6),
+        Column::right("own", 7, 4),
+        Column::right("calls", 7, 3),
+        Column::left("", marked, 8).up_to(32),
+    ]
+}
+
+fn title(state: &State, theme: &Theme) -> Line<'static> {
+    let Some(slo) = state.selected_slo() else { return Line::default() };
+    let stale = state.picture().staleness(state.now).is_some();
+    let style = theme.style(if stale { Role::Stale } else { slos::role(slo.state) });
+    let sign = format!("{} {}", state.symbols().slo(slo.state), slo.state.word());
+    let reading = format!(
+        ": {}, at most {}",
+        format::latency(slo.observed_ms),
+        format::latency(Some(slo.objective_ms))
+    );
+    Line::from(vec![
+        span(sign, style),
+        span(format!(" {}", slo.name), theme.style(Role::Title)),
+        span(reading, Style::new()),
+    ])
+}
+
+fn name_width(row: &Row) -> usize {
+    4 * usize::from(row.depth() > 0)
+        + 2 * row.depth().saturating_sub(1)
+        + 2
+        + paint::width(row.place.service.as_str())
+}
+
+/// How a service stands out: what it is called, with which resource, and its role.
+fn mark(state: &State, service: &ServiceName, view: Option<&ServiceView>) -> Option<(String, Role)> {
+    let symbols = state.symbols();
+    if let Some(answer) = state.selected_answer() {
+        let v = &answer.verdict;
+        let named = matches!(v.kind, VerdictKind::Culprits | VerdictKind::Latent)
+            && v.culprits.iter().any(|c| c.service == *service);
+        if named {
+            let resource = words::suspected(v, service).map_or("", |r| r.word());
+            return Some((
+                format!("{} culprit {resource}", symbols.culprit).trim_end().to_owned(),
+                Role::Culprit,
+            ));
+        }
+    }
+    let view = view?;
+    view.surprise.filter(|s| *s >= SUSPECT)?;
+    let resource = view.resource.map_or("", |r| r.word());
+    Some((format!("{} suspect {resource}", symbols.suspect).trim_end().to_owned(), Role::Suspect))
+}
+
+fn view_of<'s>(state: &'s State, service: &ServiceName) -> Option<&'s ServiceView> {
+    state.picture().snapshot.as_ref()?.services.get(service)
+}
+
+/// Remarks on a line besides the mark.
+fn remarks(row: &Row) -> Vec<&'static str> {
+    let mut out = Vec::new();
+    if row.repeated {
+        out.push("see above");
+    }
+    if !row.instrumented {
+        out.push("no telemetry");
+    }
+    out
+}
+
+#[allow(clippy::too_many_arguments, reason = "one line of a table needs its place and its data")]
+fn draw_row(
+    state: &State,
+    theme: &Theme,
+    grid: &Grid,
+    table: Rect,
+    y: usize,
+    row: &Row,
+    stale: bool,
+    buf: &mut Buffer,
+) {
+    let symbols = state.symbols();
+    let view = view_of(state, &row.place.service);
+    let mark = mark(state, &row.place.service, view);
+    let style = |role: Role| theme.style(if stale { Role::Stale } else { role });
+    if let Some((x, width)) = grid.at(0) {
+        let cells = usize::from(width);
+        let mut line = Line::from(span(rails(row, symbols, cells / 2), theme.style(Role::Guide)));
+        if row.children > 0 {
+            let sign = if row.folded { symbols.folded } else { symbols.open };
+            line.push_span(span(format!("{sign} "), theme.style(Role::Key)));
+        } else if row.depth() == 0 {
+            line.push_span(Span::raw("  "));
+        }
+        let role = match &mark {
+            Some((_, role)) => *role,
+            None if row.repeated || !row.instrumented => Role::Muted,
+            None => Role::Text,
+        };
+        let used = line.width();
+        let name = paint::clip(row.place.service.as_str(), cells.saturating_sub(used), symbols.ellipsis);
+        line.push_span(span(name, style(role)));
+        let area = paint::indent(table, x);
+        paint::line(buf, Rect { width: width.min(area.width), ..area }, y, &line);
+    }
+    let mut cell = |i: usize, text: &str, role: Role| {
+        grid.cell(buf, table, y, i, text, style(role), symbols.ellipsis);
+    };
+    let marked = mark.as_ref().map_or(Role::Text, |(_, role)| *role);
+    // Numbers stand once, where the service stands unfolded.
+    if !row.repeated {
+        let ratio = view.and_then(|v| Some(v.latency_ms? / v.normal_ms.filter(|n| *n > 0.0)?));
+        cell(1, &format::latency(view.and_then(|v| v.latency_ms)), marked);
+        cell(2, &format::latency(view.and_then(|v| v.normal_ms)), Role::Muted);
+        cell(3, &format::factor(ratio), marked);
+        cell(4, &format::latency(view.and_then(|v| v.own_ms)), Role::Text);
+        cell(5, &format::rate(view.and_then(|v| v.rate)), Role::Muted);
+    }
+    let mut parts: Vec<String> = mark.iter().map(|(text, _)| text.clone()).collect();
+    parts.extend(remarks(row).into_iter().map(str::to_owned));
+    cell(6, &parts.join(", "), mark.map_or(Role::Muted, |(_, role)| role));
+}
+
+/// The lines in front of a service; where they would take too much room, only how deep it stands.
+fn rails(row: &Row, symbols: &Symbols, most: usize) -> String {
+    let Some(levels) = row.depth().checked_sub(1) else { return String::new() };
+    let mut out = String::new();
+    if 2 * levels + 4 > most {
+        out.push_str(&format!("{}{} ", symbols.ellipsis, row.depth()));
+    } else {
+        for goes_on in &row.rails[1..] {
+            out.push_str(if *goes_on { symbols.pass } else { " " });
+            out.push(' ');
+        }
+    }
+    out.push_str(if row.last { symbols.corner } else { symbols.tee });
+    out.push_str(symbols.rule);
+    if row.children == 0 {
+        out.push_str(symbols.rule);
+        out.push(' ');
+    }
+    out
+}
+
+/// More about the selected service.
+fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let row = state.tree.rows().iter().find(|r| Some(&r.place) == state.place.as_ref());
+    let (Some(row), true) = (row, area.height > 0) else { return };
+    let symbols = state.symbols();
+    let service = &row.place.service;
+    let view = view_of(state, service);
+    let muted = theme.style(Role::Muted);
+    let rule = symbols.rule.repeat(usize::from(area.width));
+    paint::text(buf, area, 0, 0, area.width, &rule, theme.style(Role::Guide));
+    let inner = paint::rows(paint::indent(area, GUTTER), 1, area.height - 1);
+
+    let mut first = vec![span(service.to_string(), theme.style(Role::Title))];
+    if let Some((text, role)) = mark(state, service, view) {
+        first.push(span(format!("  {text}"), theme.style(role)));
+    }
+    let mut rest: Vec<String> = remarks(row).into_iter().map(str::to_owned).collect();
+    if let Some(surprise) = view.and_then(|v| v.surprise) {
+        let usual = surprise < SUSPECT / 2.0;
+        let odds = format::odds(Some(surprise));
+        rest.push(if usual { "its own part is usual".to_owned() } else { format!("its own part is {odds}") });
+    }
+    first.push(span(format!("  {}", rest.join(", ")), muted));
+    paint::line(buf, inner, 0, &Line::from(first));
+
+    let field = |name: &str, value: String| {
+        [span(format!("{name} "), muted), span(format!("{value}   "), Style::new())]
+    };
+    let values = [
+        field("now", format::latency(view.and_then(|v| v.latency_ms))),
+        field("normally", format::latency(view.and_then(|v| v.normal_ms))),
+        field("own part", format::latency(view.and_then(|v| v.own_ms))),
+        field("calls", format::rate(view.and_then(|v| v.rate))),
+    ];
+    paint::line(buf, inner, 1, &Line::from(values.concat()));
+
+    let nodes: Vec<_> = view.iter().flat_map(|v| &v.nodes).map(ToString::to_string).collect();
+    let nodes = if nodes.is_empty() { "unknown".to_owned() } else { nodes.join(", ") };
+    let graph = state.picture().snapshot.as_ref().map(|s| &s.graph);
+    let callers: Vec<_> = graph.map(|g| g.callers(service)).unwrap_or_default();
+    let callers: Vec<_> = callers.iter().map(ToString::to_string).collect();
+    let callers = if callers.is_empty() { "users".to_owned() } else { callers.join(", ") };
+    let places = [field("nodes", nodes), field("called by", callers)];
+    paint::line(buf, inner, 2, &Line::from(places.concat()));
+}
+
+/// No tree: why.
+fn empty(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
+    let text = match (&state.slo, state.selected_entry()) {
+        (None, _) => "No SLO is known yet, so there is no tree to show.".to_owned(),
+        (Some(slo), None) => format!("The entry service of {slo} is not known yet."),
+        (Some(_), Some(entry)) => {
+            format!("{entry} is not in the call graph yet: no span and no metric names it.")
+        }
+    };
+    let inner = paint::indent(body, GUTTER);
+    for (y, line) in paint::wrap(&text, usize::from(inner.width)).into_iter().enumerate() {
+        paint::line(buf, inner, y + 1, &Line::from(span(line, theme.style(Role::Title))));
+    }
+}

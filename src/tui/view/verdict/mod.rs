@@ -1,0 +1,168 @@
+//! Screen 3: the answer, the path from cause to impact, the ranking, and the resources of the
+//! selected service. One text that scrolls; on wide screens the resources stand beside it.
+
+mod answer;
+mod ranking;
+mod resources;
+
+use std::ops::Range;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+
+use super::paint::{self, span};
+use crate::domain::Verdict;
+use crate::tui::action::Action;
+use crate::tui::format;
+use crate::tui::picture::{Answer, since};
+use crate::tui::state::{Asked, State};
+use crate::tui::symbols::Symbols;
+use crate::tui::theme::{Role, Theme};
+
+/// From this width on, the resources stand beside the text.
+const WIDE: u16 = 100;
+/// Cells left of the text for the cursor.
+const GUTTER: u16 = 2;
+
+/// What the parts of the text are drawn with.
+struct Context<'a> {
+    state: &'a State,
+    theme: &'a Theme,
+    verdict: &'a Verdict,
+    symbols: &'static Symbols,
+    /// Cells of a line.
+    width: usize,
+    /// Whether there is so little room that only the essential is said.
+    compact: bool,
+}
+
+impl Context<'_> {
+    fn style(&self, role: Role) -> Style {
+        self.theme.style(role)
+    }
+
+    /// `text` in lines of the right width.
+    fn wrapped(&self, text: &str, style: Style) -> Vec<Line<'static>> {
+        paint::wrap(text, self.width).into_iter().map(|l| Line::from(span(l, style))).collect()
+    }
+}
+
+/// The text, and which of its lines belong to the selected service.
+struct Document {
+    lines: Vec<Line<'static>>,
+    focus: Range<usize>,
+    /// The line with the cursor.
+    cursor: Option<usize>,
+}
+
+/// Where the text stands.
+pub(super) fn list_area(body: Rect) -> Rect {
+    if body.width < WIDE { body } else { Rect { width: body.width / 2, ..body } }
+}
+
+/// Where the resources stand beside the text on wide screens.
+fn side_area(body: Rect) -> Rect {
+    paint::indent(body, list_area(body).width + 1)
+}
+
+/// Lines of the text, and those of the selected service.
+pub(super) fn extent(state: &State, body: Rect) -> (usize, Range<usize>) {
+    let theme = state.themes.current();
+    match state.selected_answer() {
+        Some(answer) => {
+            let document = document(state, theme, answer, body);
+            (document.lines.len(), document.focus)
+        }
+        None => (0, 0..0),
+    }
+}
+
+/// Draws the screen.
+pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
+    let Some(answer) = state.selected_answer() else { return waiting(state, theme, body, buf) };
+    let document = document(state, theme, answer, body);
+    let list = list_area(body);
+    let text = paint::indent(list, GUTTER);
+    let offset = state.list().offset;
+    for (y, line) in document.lines.iter().skip(offset).take(usize::from(list.height)).enumerate() {
+        paint::line(buf, text, y, line);
+        if document.cursor == Some(offset + y) {
+            paint::text(buf, list, y, 0, 1, state.symbols().cursor, theme.style(Role::Key));
+            paint::restyle(buf, list, y, theme.style(Role::Selected));
+        }
+    }
+    if body.width >= WIDE {
+        let side = side_area(body);
+        for y in 0..usize::from(side.height) {
+            paint::text(buf, side, y, 0, 1, state.symbols().wall, theme.style(Role::Guide));
+        }
+        let side = paint::indent(side, 2);
+        let context = context(state, theme, &answer.verdict, side.width);
+        for (y, line) in resources::lines(&context, true).iter().enumerate() {
+            paint::line(buf, side, y, line);
+        }
+    }
+}
+
+fn context<'a>(state: &'a State, theme: &'a Theme, verdict: &'a Verdict, width: u16) -> Context<'a> {
+    let compact = state.size.1 < 16;
+    Context { state, theme, verdict, symbols: state.symbols(), width: usize::from(width), compact }
+}
+
+fn document(state: &State, theme: &Theme, answer: &Answer, body: Rect) -> Document {
+    let width = paint::indent(list_area(body), GUTTER).width;
+    let context = context(state, theme, &answer.verdict, width);
+    let mut lines = answer::head(&context, answer);
+    lines.extend(answer::path(&context));
+    let inline = body.width < WIDE;
+    let from = lines.len();
+    let (ranking, rows) = ranking::lines(&context, inline);
+    let focus = rows.start + from..rows.end + from;
+    let cursor = (!ranking.is_empty() && focus.start < focus.end).then_some(focus.start);
+    lines.extend(ranking);
+    lines.extend(answer::notes(&context));
+    Document { lines, focus, cursor }
+}
+
+/// How a question stands that is not answered yet.
+fn asked_text(state: &State, asked: &Asked) -> String {
+    let working = state.picture().working.as_ref();
+    let how_far = working.map_or_else(String::new, |w| {
+        let share = if w.total == 0 { 0.0 } else { w.done as f64 / w.total as f64 };
+        format!(", {} {}", w.stage.word(), format::percent(Some(share.min(1.0))))
+    });
+    format!("computing{how_far} (asked {} ago)", format::age(since(asked.since, state.now)))
+}
+
+/// There is no verdict: whether one is under way, and how to get one.
+fn waiting(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
+    let key = state.keymap.keys(Action::Diagnose).first().map(ToString::to_string).unwrap_or_default();
+    let mut texts: Vec<(String, Role)> = Vec::new();
+    match &state.slo {
+        None => texts.push(("No SLO is known yet, so there is nothing to explain.".to_owned(), Role::Title)),
+        Some(slo) => match state.asked.get(slo) {
+            Some(Asked { failure: Some(why), .. }) => {
+                texts.push((format!("There is no verdict on {slo}."), Role::Title));
+                texts.push((why.clone(), Role::Failure));
+                texts.push((format!("{key} asks again."), Role::Muted));
+            }
+            Some(asked) => {
+                texts.push((format!("Why is {slo} as it is?"), Role::Title));
+                texts.push((asked_text(state, asked), Role::Notice));
+            }
+            None => {
+                texts.push((format!("There is no verdict on {slo} yet."), Role::Title));
+                texts.push((format!("{key} asks for one."), Role::Muted));
+            }
+        },
+    }
+    let inner = paint::indent(body, GUTTER);
+    let width = usize::from(inner.width);
+    let lines =
+        texts.iter().flat_map(|(text, role)| paint::wrap(text, width).into_iter().map(move |l| (l, *role)));
+    for (y, (line, role)) in lines.enumerate() {
+        paint::line(buf, inner, y + 1, &Line::from(span(line, theme.style(role))));
+    }
+}

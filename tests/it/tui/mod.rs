@@ -1,0 +1,11 @@
+//! The screens as a user meets them: events and keys in, cells out.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod cost;
+mod driver;
+mod fixture;
+mod fuzz;
+mod keys;
+mod pacing;
+mod pty;
+mod screens;
