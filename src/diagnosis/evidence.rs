@@ -13,8 +13,8 @@ use super::reference::{FeatureKinds, Reference, column, kind_of, load_of, mean_k
 use crate::causal::{Cbn, LatencyNode};
 use crate::domain::{Clean, Column, Entity, NodeName, Party, Resource, ServiceName, Side};
 use crate::gvae::Gvae;
-use crate::gvae::model::is_sum;
 use crate::gvae::data::median;
+use crate::gvae::model::is_sum;
 use crate::windows::Frame;
 
 /// One unusual (or usual) observation.
@@ -77,7 +77,9 @@ pub fn collect(
                 resource: kind.resource,
                 what: metric_name(c),
                 observed: middle(rows.clone().map(|r| values[r])),
-                normal: middle(rows.clone().filter_map(|r| Some(metric.expected(values, load, r, since[r])?.0))),
+                normal: middle(
+                    rows.clone().filter_map(|r| Some(metric.expected(values, load, r, since[r])?.0)),
+                ),
                 surprise: reference.metric_tails[e][m].surprise(mean),
             };
             match &node.entity {
@@ -111,7 +113,11 @@ fn latencies(
         let entity = model.cbn.entities[*owner].entity.clone();
         let Some((_, c)) = node.quantiles.first() else { continue };
         let finding = Finding {
-            resource: if matches!(entity, Entity::Channel { .. }) { Resource::Network } else { Resource::Latent },
+            resource: if matches!(entity, Entity::Channel { .. }) {
+                Resource::Network
+            } else {
+                Resource::Latent
+            },
             what: latency_name(node),
             observed: middle(column(&recent, c).iter().copied()),
             normal: Some(f64::from(model.normaliser.y[j][0].centre_ms())),
@@ -141,9 +147,9 @@ fn blame_callers(cbn: &Cbn, unusual: f64, evidence: &mut Evidence) {
             .channels
             .iter()
             .filter_map(|(callee, findings)| {
-                let of_caller = findings.iter().filter(
-                    |f| matches!(&f.entity, Entity::Channel { caller: c, .. } if c == caller),
-                );
+                let of_caller = findings
+                    .iter()
+                    .filter(|f| matches!(&f.entity, Entity::Channel { caller: c, .. } if c == caller));
                 of_caller.map(|f| f.surprise).reduce(f64::max).map(|s| (callee, s))
             })
             .collect();

@@ -38,13 +38,8 @@ impl MetricModel {
     /// Learns from `values` with the load of the same windows, if there is one.
     pub fn fit(values: &[f32], load: Option<&[f32]>, drifts: bool, direction: Direction) -> Self {
         let plain = Scale::of(values.iter().copied(), 1e-9);
-        let mut model = Self {
-            residual: plain,
-            slope: 0.0,
-            load: Scale { centre: 0.0, scale: 1.0 },
-            drifts,
-            direction,
-        };
+        let mut model =
+            Self { residual: plain, slope: 0.0, load: Scale { centre: 0.0, scale: 1.0 }, drifts, direction };
         if let Some(load) = load.filter(|_| !drifts) {
             model.load = Scale::of(load.iter().copied(), 1e-9);
             model.slope = slope(values, load, plain, model.load);
@@ -76,7 +71,8 @@ impl MetricModel {
         if self.drifts {
             let until = row.saturating_sub(SKIP);
             let from = until.saturating_sub(TRAIL).max(since).min(until);
-            let mut before: Vec<f32> = values[from..until].iter().copied().filter(|v| v.is_finite()).collect();
+            let mut before: Vec<f32> =
+                values[from..until].iter().copied().filter(|v| v.is_finite()).collect();
             if before.len() < MIN_TRAIL {
                 return None;
             }

@@ -94,10 +94,8 @@ impl Reference {
                     .collect()
             })
             .collect();
-        let latency_tails = own_surprise(model, frame)?
-            .iter()
-            .map(|per_row| Tail::fit(rolling(per_row, span)))
-            .collect();
+        let latency_tails =
+            own_surprise(model, frame)?.iter().map(|per_row| Tail::fit(rolling(per_row, span))).collect();
         Ok(Self { metrics, metric_tails, latency_tails, span })
     }
 }

@@ -120,12 +120,7 @@ impl Normaliser {
         let y = cbn
             .latencies
             .iter()
-            .map(|n| {
-                n.quantiles
-                    .iter()
-                    .map(|(_, c)| LatencyScale::of(column(c)))
-                    .collect()
-            })
+            .map(|n| n.quantiles.iter().map(|(_, c)| LatencyScale::of(column(c))).collect())
             .collect();
         Self { x, y }
     }

@@ -124,7 +124,11 @@ impl Batch {
         };
         Ok(Self {
             rows,
-            x: inputs.x.iter().map(|v| (!v.is_empty()).then(|| matrix(v)).transpose()).collect::<Result<_>>()?,
+            x: inputs
+                .x
+                .iter()
+                .map(|v| (!v.is_empty()).then(|| matrix(v)).transpose())
+                .collect::<Result<_>>()?,
             y: Latencies::new(inputs.y.iter().map(matrix).collect::<Result<_>>()?, normaliser)?,
             weight: inputs.weight.iter().map(matrix).collect::<Result<_>>()?,
         })
@@ -300,10 +304,11 @@ impl Gvae {
     /// Latencies of the parents of `j` in milliseconds, (rows, parents × quantiles of `j`).
     fn parents_ms(&self, j: usize, y: &Latencies) -> Result<Tensor> {
         let decoder = &self.decoders[j];
-        let parents = self.cbn.latencies[j].parents.iter().zip(&decoder.aligned).map(|(p, index)| match index {
-            Some(index) => y.ln[*p].index_select(index, 1),
-            None => Ok(y.ln[*p].clone()),
-        });
+        let parents =
+            self.cbn.latencies[j].parents.iter().zip(&decoder.aligned).map(|(p, index)| match index {
+                Some(index) => y.ln[*p].index_select(index, 1),
+                None => Ok(y.ln[*p].clone()),
+            });
         let ln = Tensor::cat(&parents.collect::<Result<Vec<_>>>()?, 1)?;
         ln.exp()?.broadcast_sub(&decoder.parent_offset)?.relu()
     }
@@ -396,7 +401,8 @@ fn nearest(cbn: &Cbn, j: usize, i: usize, p: usize) -> usize {
 }
 
 fn align(cbn: &Cbn, j: usize, p: usize) -> Result<Option<Tensor>> {
-    let same = cbn.latencies[j].quantiles.iter().map(|q| q.0).eq(cbn.latencies[p].quantiles.iter().map(|q| q.0));
+    let same =
+        cbn.latencies[j].quantiles.iter().map(|q| q.0).eq(cbn.latencies[p].quantiles.iter().map(|q| q.0));
     if same {
         return Ok(None);
     }

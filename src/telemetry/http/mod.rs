@@ -191,9 +191,8 @@ impl Http {
 
     async fn attempt(&self, call: &Call<'_>, deadline: Instant) -> Result<Response, Failure> {
         let mut url = self.inner.base.join(call.path);
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs(call.params);
-        let form = form.finish();
+        // Built in one expression: a serializer kept across the await would make the future !Send.
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(call.params).finish();
         let headers = self.inner.headers.read().unwrap_or_else(PoisonError::into_inner).clone();
         let builder = if call.post {
             self.inner
