@@ -58,6 +58,9 @@ pub enum Error {
     /// Fetching, learning or diagnosing.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Keymap or theme.
+    #[error("{0}")]
+    Screen(String),
     /// The terminal.
     #[error(transparent)]
     Screens(#[from] TuiError),

@@ -6,40 +6,20 @@ use std::path::Path;
 use super::doc::{self, SourceFile};
 use super::problem::{Findings, Problem, suggest};
 use super::shape::Shape;
-use crate::telemetry::{Catalogue, Feature, LatencyQuery};
+use crate::telemetry::{Catalogue, Feature};
 
 /// The name of the built-in catalogue.
 pub const STANDARD: &str = "standard";
 
 /// Placeholders that are filled in from the window settings.
-pub const BUILT_IN: [&str; 2] = ["window", "rate"];
+pub const BUILT_IN: [&str; 3] = ["window", "window_seconds", "rate"];
 
-/// The built-in catalogue.
-pub fn standard() -> Catalogue {
-    Catalogue::default()
-}
-
-/// `over` laid on `base`: features of the same scope and name, and latencies that would fill
-/// the same columns, are replaced; the rest is added.
-pub fn merge(base: Catalogue, over: Catalogue) -> Catalogue {
-    let Catalogue { mut feature, mut latency } = base;
-    feature.retain(|old| !over.feature.iter().any(|new| same_feature(old, new)));
-    latency.retain(|old| !over.latency.iter().any(|new| same_latency(old, new)));
-    feature.extend(over.feature);
-    latency.extend(over.latency);
-    Catalogue { feature, latency }
-}
+/// Selectors that are empty unless the context sets them: what is left is valid PromQL, and
+/// right for a Prometheus of one application.
+pub const OPTIONAL: [&str; 3] = ["selector", "span_selector", "mesh_selector"];
 
 fn same_feature(a: &Feature, b: &Feature) -> bool {
     a.scope == b.scope && a.name == b.name
-}
-
-fn same_latency(a: &LatencyQuery, b: &LatencyQuery) -> bool {
-    a.side == b.side
-        && a.quantile == b.quantile
-        && a.caller.is_some() == b.caller.is_some()
-        && a.callee.is_some() == b.callee.is_some()
-        && a.operation.is_some() == b.operation.is_some()
 }
 
 /// Reads a catalogue file; `vars` are the context's, to know which placeholders exist.
@@ -76,33 +56,34 @@ fn check(
     }
     for (i, latency) in catalogue.latency.iter().enumerate() {
         let at = i.to_string();
-        if catalogue.latency[..i].iter().any(|other| same_latency(other, latency)) {
-            let message = "a second latency with this side, quantile and kind of labels";
-            findings.error(doc.value(&["latency", &at]), message, None);
-        }
         if latency.quantile.is_some_and(|q| !(q > 0.0 && q < 1.0)) {
             let message = "a quantile lies between 0 and 1, such as 0.95";
             findings.error(doc.value(&["latency", &at, "quantile"]), message, None);
+        }
+        if latency.query.trim().is_empty() {
+            findings.error(doc.value(&["latency", &at, "query"]), "the query is empty", None);
         }
         template(&latency.query, vars, doc.value(&["latency", &at, "query"]), findings);
     }
 }
 
-fn template(
+/// Reports the placeholders of `query`, which stands at `span`, that nothing fills.
+pub fn template(
     query: &str,
     vars: &BTreeMap<String, String>,
     span: std::ops::Range<usize>,
     findings: &mut Findings,
 ) {
-    if query.trim().is_empty() {
-        findings.error(span.clone(), "the query is empty", None);
-    }
     for name in placeholders(query) {
-        if !BUILT_IN.contains(&name) && !vars.contains_key(name) {
-            let known = vars.keys().map(String::as_str).chain(BUILT_IN);
-            findings.error(span.clone(), unknown(name), suggest(name, known));
+        if !fillable(vars).any(|known| known == name) {
+            findings.error(span.clone(), unknown(name), suggest(name, fillable(vars)));
         }
     }
+}
+
+/// The placeholders that can be filled where the context's variables are `vars`.
+pub fn fillable(vars: &BTreeMap<String, String>) -> impl Iterator<Item = &str> {
+    vars.keys().map(String::as_str).chain(BUILT_IN)
 }
 
 /// What to say about a placeholder that nothing fills.
@@ -114,46 +95,17 @@ pub fn unknown(name: &str) -> String {
 pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     template.split("{{").skip(1).filter_map(|rest| {
         // `{{{selector}}}` is a placeholder within PromQL's own braces.
-        let name = rest.trim_start_matches('{').split_once("}}")?.0;
-        let word = name.trim();
-        // With blanks around it it is a mistake, not PromQL: nothing will fill it.
-        (!word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '_')).then_some(name)
+        Some(rest.trim_start_matches('{').split_once("}}")?.0.trim())
     })
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-
-    fn catalogue(text: &str) -> Catalogue {
-        toml::from_str(text).unwrap()
-    }
 
     #[test]
     fn placeholders_are_found() {
-        let query = "rate(a{{{selector}}}[{{rate}}]) / b{x=\"{}\"} {{ broken";
-        assert_eq!(placeholders(query).collect::<Vec<_>>(), ["selector", "rate"]);
-    }
-
-    #[test]
-    fn the_users_entry_wins() {
-        let base = catalogue(
-            r#"
-            feature = [{ name = "cpu", resource = "cpu", scope = "service", query = "old" },
-                       { name = "cpu", resource = "cpu", scope = "node", query = "kept" }]
-            latency = [{ query = "old", side = "server", quantile = 0.5, callee = "service" },
-                       { query = "kept", side = "server", quantile = 0.9, callee = "service" }]"#,
-        );
-        let over = catalogue(
-            r#"
-            feature = [{ name = "cpu", resource = "cpu", scope = "service", query = "new" }]
-            latency = [{ query = "new", side = "server", quantile = 0.5, callee = "destination" }]"#,
-        );
-        let merged = merge(base, over);
-        let queries: Vec<_> = merged.feature.iter().map(|f| f.query.as_str()).collect();
-        assert_eq!(queries, ["kept", "new"]);
-        let queries: Vec<_> = merged.latency.iter().map(|l| l.query.as_str()).collect();
-        assert_eq!(queries, ["kept", "new"]);
+        let query = "rate(a{{{selector}}}[{{rate}}]) / b{x=\"{}\"} {{ window }} {{ broken";
+        assert_eq!(placeholders(query).collect::<Vec<_>>(), ["selector", "rate", "window"]);
     }
 }

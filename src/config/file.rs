@@ -9,8 +9,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::diagnosis::DiagnosisSettings;
 use crate::domain::{Clean, ServiceName, SloSource};
+use crate::gvae::TrainSettings;
 use crate::telemetry::{BackendSettings, JaegerSettings};
+use crate::windows::WindowSettings;
 
 /// Settings of sagetop.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -21,6 +24,15 @@ pub struct File {
     pub default_context: Option<Clean>,
     /// The clusters or environments, by name.
     pub contexts: BTreeMap<Clean, ContextSettings>,
+    /// The window table: what is learned from.
+    #[serde(default)]
+    pub windows: WindowSettings,
+    /// The model and its training.
+    #[serde(default)]
+    pub model: TrainSettings,
+    /// How a verdict is reached.
+    #[serde(default)]
+    pub diagnosis: DiagnosisSettings,
     /// Screen.
     #[serde(default)]
     pub ui: UiSettings,

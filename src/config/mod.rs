@@ -17,8 +17,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::diagnosis::DiagnosisSettings;
 use crate::domain::{Clean, ServiceName, Slo};
-use crate::telemetry::{BackendSettings, Catalogue, JaegerSettings};
+use crate::gvae::TrainSettings;
+use crate::telemetry::{BackendSettings, Catalogue, CatalogueError, JaegerSettings};
+use crate::windows::WindowSettings;
 use doc::SourceFile;
 use file::File;
 pub use file::UiSettings;
@@ -39,6 +42,12 @@ pub struct Config {
     pub default_context: Option<Clean>,
     /// The contexts.
     pub contexts: BTreeMap<Clean, Context>,
+    /// The window table: what is learned from.
+    pub windows: WindowSettings,
+    /// The model and its training.
+    pub model: TrainSettings,
+    /// How a verdict is reached.
+    pub diagnosis: DiagnosisSettings,
     /// Screen.
     pub ui: UiSettings,
     /// What is allowed, but probably not meant.
@@ -50,7 +59,7 @@ pub struct Config {
 pub struct Context {
     /// Its name.
     pub name: Clean,
-    /// Values of the templates' placeholders; `selector` is always among them.
+    /// Values of the templates' placeholders; the optional selectors are always among them.
     pub vars: BTreeMap<String, String>,
     /// The templates.
     pub catalogue: Catalogue,
@@ -60,7 +69,7 @@ pub struct Context {
     pub jaeger: Option<JaegerSettings>,
     /// Workload of a trace service, where the two names differ.
     pub names: BTreeMap<ServiceName, ServiceName>,
-    /// Objectives, in the order they are shown; placeholders of their queries are filled in.
+    /// Objectives, in the order they are shown.
     pub slos: Vec<Slo>,
 }
 
@@ -78,6 +87,9 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
+    /// The built-in catalogue is damaged.
+    #[error("the built-in catalogue: {0}")]
+    Standard(#[from] CatalogueError),
     /// It has errors; there may be warnings among them.
     #[error("{0}")]
     Invalid(Problems),
@@ -136,7 +148,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let mut resolver = Resolver {
         doc: &read.doc,
         folder: path.parent().unwrap_or(Path::new("")),
-        standard: &catalogue::standard(),
+        standard: &Catalogue::standard()?,
         findings: read.findings,
         elsewhere: Vec::new(),
     };
@@ -151,6 +163,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         path: path.to_owned(),
         default_context: written.default_context,
         contexts,
+        windows: written.windows,
+        model: written.model,
+        diagnosis: written.diagnosis,
         ui: relative_to(written.ui, path),
         warnings: problems.0,
     })

@@ -51,8 +51,9 @@ impl Resolver<'_> {
             let span = self.doc.key(&[at[0], at[1], "vars", name]);
             self.findings.error(span, format!("`{name}` is filled in from the window settings"), None);
         }
-        // An empty selector selects everything, which is right for a Prometheus of one application.
-        vars.entry("selector".to_owned()).or_default();
+        for name in catalogue::OPTIONAL {
+            vars.entry(name.to_owned()).or_default();
+        }
 
         let mut prometheus = settings.prometheus.clone();
         backend::check(&mut prometheus, &[at[0], at[1], "prometheus"], self);
@@ -105,7 +106,7 @@ impl Resolver<'_> {
             Ok(Ok(own)) if settings.catalogue_only => own,
             Ok(Ok(own)) => {
                 self.standard_vars(at, vars);
-                catalogue::merge(self.standard.clone(), own)
+                Catalogue::merged(self.standard.clone(), own)
             }
             Ok(Err(problems)) => {
                 self.elsewhere.extend(problems);
@@ -123,7 +124,7 @@ impl Resolver<'_> {
     fn standard_vars(&mut self, at: &[&str; 2], vars: &BTreeMap<String, String>) {
         let queries = queries(self.standard);
         for name in queries.flat_map(catalogue::placeholders) {
-            if !catalogue::BUILT_IN.contains(&name) && !vars.contains_key(name) {
+            if !catalogue::fillable(vars).any(|known| known == name) {
                 self.findings.error(self.doc.key(at), catalogue::unknown(name), None);
             }
         }
@@ -173,6 +174,7 @@ impl Resolver<'_> {
         for (span, message) in errors {
             self.findings.error(span, message, None);
         }
+        self.source(at, &position, &settings.source, vars);
         Slo {
             name: settings.name.clone(),
             service: settings.service.clone(),
@@ -182,21 +184,13 @@ impl Resolver<'_> {
             window: settings.window,
             target: settings.target,
             period: settings.period,
-            source: self.source(at, &position, &settings.source, vars),
+            source: settings.source.clone(),
         }
     }
 
-    /// The source with the context's variables filled in.
-    fn source(
-        &mut self,
-        at: &[&str; 2],
-        slo: &str,
-        source: &SloSource,
-        vars: &BTreeMap<String, String>,
-    ) -> SloSource {
-        let mut source = source.clone();
-        let (key, text) = match &mut source {
-            SloSource::Traces => return source,
+    fn source(&mut self, at: &[&str; 2], slo: &str, source: &SloSource, vars: &BTreeMap<String, String>) {
+        let (key, text) = match source {
+            SloSource::Traces => return,
             SloSource::Quantile { query, .. } => ("query", query),
             SloSource::Histogram { metric, .. } => ("metric", metric),
         };
@@ -204,19 +198,7 @@ impl Resolver<'_> {
         if text.trim().is_empty() {
             self.findings.error(span.clone(), format!("`{key}` is empty"), None);
         }
-        let written = std::mem::take(text);
-        let mut filled = written.clone();
-        for name in catalogue::placeholders(&written) {
-            match vars.get(name) {
-                Some(var) => filled = filled.replace(&format!("{{{{{name}}}}}"), var),
-                None => {
-                    let help = suggest(name, vars.keys().map(String::as_str));
-                    self.findings.error(span.clone(), catalogue::unknown(name), help);
-                }
-            }
-        }
-        *text = filled;
-        source
+        catalogue::template(text, vars, span, &mut self.findings);
     }
 
     fn traces_need_jaeger(&mut self, at: &[&str; 2], settings: &ContextSettings) {

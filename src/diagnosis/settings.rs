@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a verdict is reached.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiagnosisSettings {
     /// How far back from the moment of the question is diagnosed.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[serde(with = "crate::domain::duration")]
+    #[schemars(schema_with = "crate::domain::duration::schema")]
     pub window: Duration,
     /// Monte-Carlo samples a counterfactual.
     pub samples: usize,

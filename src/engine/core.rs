@@ -18,7 +18,7 @@ use crate::domain::{
 };
 use crate::gvae::{GvaeError, TrainSettings};
 use crate::slo;
-use crate::telemetry::{Catalogue, Jaeger, Prometheus};
+use crate::telemetry::{Auth, Catalogue, Jaeger, Prometheus};
 use crate::windows::{
     self, EdgeSeen, FetchReport, Frame, Loaded, NameMap, Period, Plan, PlanInput, Sources, Store, WindowSettings,
 };
@@ -35,9 +35,10 @@ pub struct Engine {
     catalogue: Catalogue,
     training: TrainSettings,
     diagnosis: DiagnosisSettings,
-    prometheus: Prometheus,
+    pub(super) prometheus: Prometheus,
     jaeger: Option<Jaeger>,
-    plan: Plan,
+    pub(super) logins: (Auth, Option<Auth>),
+    pub(super) plan: Plan,
     store: Store,
     models: PathBuf,
     /// Serialises training: two at once would only be slower.
@@ -79,6 +80,7 @@ impl Engine {
             diagnosis: config.diagnosis.clone(),
             prometheus: Prometheus::new(&context.prometheus)?,
             jaeger: context.jaeger.as_ref().map(Jaeger::new).transpose()?,
+            logins: (context.prometheus.auth.clone(), context.jaeger.as_ref().map(|j| j.backend.auth.clone())),
             plan,
             store: Store::open(&cache.join("windows"), context.name.as_str())?,
             models: cache.join("models"),

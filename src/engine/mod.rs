@@ -4,10 +4,12 @@ pub mod core;
 pub mod error;
 pub mod learn;
 pub mod live;
+pub mod probe;
 pub mod snapshot;
 
 pub use core::{Engine, Picture};
 pub use error::EngineError;
 pub use learn::Learned;
 pub use live::live;
+pub use probe::Probe;
 pub use snapshot::{EngineEvent, ModelState, Request, ServiceView, Snapshot};

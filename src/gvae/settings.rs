@@ -1,9 +1,10 @@
 //! Settings of the model and its training.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Shape and training of the GVAE. Defaults are for minutes of data by the day and tens of services.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainSettings {
     /// Makes initial weights, shuffling and noise reproducible.

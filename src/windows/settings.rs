@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::Quantile;
 
 /// Where latencies are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LatencySource {
     /// PromQL where it knows call edges, spans for the newest windows without.
@@ -22,7 +23,7 @@ pub enum LatencySource {
 
 /// How far calls read from spans are pooled. PromQL latencies keep the operations that
 /// their query names, because quantiles cannot be pooled after the fact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Granularity {
     /// One RPC per caller and callee.
@@ -33,30 +34,36 @@ pub enum Granularity {
 }
 
 /// Everything a context may say about its windows. Durations are written like `60s` or `24h`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WindowSettings {
     /// Length of a window: whole seconds. Windows end at multiples of it since the epoch.
     #[serde(serialize_with = "friendly", deserialize_with = "window_length")]
+    #[schemars(schema_with = "crate::domain::duration::schema")]
     pub length: Duration,
     /// How far back history is fetched and learned from; a day (`7d`) is 24 hours.
     #[serde(serialize_with = "friendly", deserialize_with = "with_days")]
+    #[schemars(schema_with = "crate::domain::duration::schema")]
     pub history: Duration,
     /// Latency quantiles of every RPC read from spans, as fractions.
     #[serde(serialize_with = "as_fractions", deserialize_with = "fractions")]
+    #[schemars(with = "Vec<f64>")]
     pub quantiles: Vec<Quantile>,
     /// Where latencies are read.
     pub latency_source: LatencySource,
     /// How old a window must be before it counts as complete and is never fetched again.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[serde(with = "crate::domain::duration")]
+    #[schemars(schema_with = "crate::domain::duration::schema")]
     pub settle: Duration,
     /// How often Prometheus scrapes; `{{rate}}` spans at least four scrapes.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[serde(with = "crate::domain::duration")]
+    #[schemars(schema_with = "crate::domain::duration::schema")]
     pub scrape_interval: Duration,
     /// How far calls read from spans are pooled.
     pub granularity: Granularity,
     /// Most traces read for one window and entry; the backend picks which.
     #[serde(deserialize_with = "at_least_one")]
+    #[schemars(range(min = 1))]
     pub sample_traces: usize,
     /// With `latency_source = "auto"`: only this many of the newest windows are read from spans.
     pub trace_windows: usize,

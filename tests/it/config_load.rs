@@ -53,6 +53,13 @@ quantile = 0.99
 objective = "2s"
 [contexts.lab.prometheus]
 url = "http://127.0.0.1:9090"
+[windows]
+length = "30s"
+history = "7d"
+[model]
+seed = 7
+[diagnosis]
+samples = 16
 [ui]
 theme = "light"
 keymap = "keys.toml"
@@ -65,6 +72,10 @@ fn every_setting_arrives() {
     let config = config::load(&path).unwrap();
     let prod = config.context(None).unwrap();
     assert_eq!(prod.name.as_str(), "prod");
+    assert_eq!(
+        (prod.vars["selector"].as_str(), prod.vars["mesh_selector"].as_str()),
+        (r#"namespace="shop""#, "")
+    );
     assert_eq!(prod.prometheus.timeout, Duration::from_secs(12));
     assert_eq!(prod.prometheus.tenant.as_deref(), Some("shop"));
     let Auth::Basic { user, password } = &prod.prometheus.auth else { panic!("{:?}", prod.prometheus.auth) };
@@ -79,11 +90,13 @@ fn every_setting_arrives() {
     let slo = &prod.slos[0];
     assert_eq!((slo.quantile, slo.objective_ms, slo.target), (Quantile(950), 1139.0, 0.995));
     assert_eq!((slo.window, slo.period), (Duration::from_secs(600), Duration::from_secs(30 * 86_400)));
-    let query = r#"p95{ namespace="shop" }"#.to_owned();
+    let query = "p95{ {{selector}} }".to_owned();
     assert_eq!(slo.source, SloSource::Quantile { query, unit: LatencyUnit::Seconds });
     let slo = &prod.slos[1];
     assert_eq!((slo.source.clone(), slo.target, slo.operation.clone()), (SloSource::Traces, 0.99, None));
 
+    assert_eq!((config.windows.length_s(), config.windows.history), (30, Duration::from_secs(7 * 86_400)));
+    assert_eq!((config.model.seed, config.diagnosis.samples), (7, 16));
     assert_eq!(config.ui.theme, "light");
     assert_eq!(config.ui.keymap, Some(folder.path().join("keys.toml")));
     // The one warning: the lab context watches nothing.
@@ -120,6 +133,7 @@ fn a_catalogue_file_is_laid_over_the_standard_one_or_replaces_it() {
         config.contexts[context].catalogue.feature.iter().map(|feature| feature.name.to_string()).collect()
     };
     let standard = names("c");
+    assert!(standard.contains(&"cpu_usage".to_owned()), "{standard:?}");
     assert_eq!(names("a"), [standard, vec!["own".to_owned()]].concat());
     assert_eq!(names("b"), ["own"]);
 }
@@ -180,6 +194,26 @@ fn keys(root: &serde_json::Value, schema: &serde_json::Value, path: &str, found:
     if schema["additionalProperties"].is_object() {
         keys(root, &schema["additionalProperties"], &format!("{path}*."), found);
     }
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let (shown, plain) = (load(&all_of_the_example()), load(config::EXAMPLE));
+    assert_eq!(shown.windows, plain.windows);
+    assert_eq!(shown.model, plain.model);
+    assert_eq!(shown.diagnosis, plain.diagnosis);
+    assert_eq!(shown.ui.theme, plain.ui.theme);
+    let (shown, plain) = (shown.context(None).unwrap(), plain.context(None).unwrap());
+    assert_eq!(shown.prometheus.timeout, plain.prometheus.timeout);
+    assert_eq!(shown.prometheus.concurrency, plain.prometheus.concurrency);
+    assert_eq!(shown.prometheus.max_response_mib, plain.prometheus.max_response_mib);
+    let (shown_slo, plain_slo) = (&shown.slos[0], &plain.slos[0]);
+    assert_eq!(
+        (shown_slo.window, shown_slo.period, shown_slo.target),
+        (plain_slo.window, plain_slo.period, plain_slo.target)
+    );
+    let (shown, plain) = (shown.jaeger.as_ref().unwrap(), plain.jaeger.as_ref().unwrap());
+    assert_eq!((shown.api, shown.limit), (plain.api, plain.limit));
 }
 
 fn has(value: &toml::Value, path: &[&str]) -> bool {

@@ -61,11 +61,14 @@ fn dependencies_are_licensed_as_allowed() {
     let (allow, exceptions) = allowed();
     let packages = packages();
     assert!(packages.len() > 50, "cargo tree lists {} packages", packages.len());
+    // Few expressions, many packages, and reading one is slow in a debug build.
+    let expressions: BTreeSet<&str> = packages.iter().map(|(_, licence)| licence.as_str()).collect();
+    let good: BTreeSet<&str> = expressions.into_iter().filter(|text| met(text, &allow) == Ok(true)).collect();
     let mut wrong = Vec::new();
-    for (package, licence) in &packages {
+    for (package, licence) in packages.iter().filter(|(_, licence)| !good.contains(licence.as_str())) {
         let name = package.split(' ').next().unwrap_or_default();
-        let extra = exceptions.iter().filter(|(other, _)| other == name).flat_map(|(_, allow)| allow.clone());
-        let allow: Vec<String> = allow.iter().cloned().chain(extra).collect();
+        let extra = exceptions.iter().filter(|(other, _)| other == name).flat_map(|(_, allow)| allow);
+        let allow: Vec<String> = allow.iter().chain(extra).cloned().collect();
         match met(licence, &allow) {
             Ok(true) => {}
             Ok(false) => wrong.push(format!("{package}: {licence}")),
