@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod catalogue_queries;
 mod cli;
 mod config_files;
 mod config_load;
 mod house;
+mod http_bombs;
+mod http_clients;
+mod http_faults;
 mod licences;
 mod rooms;
+mod tiny_server;
 mod tui;
 mod windows;
