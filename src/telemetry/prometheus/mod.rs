@@ -114,7 +114,7 @@ impl Prometheus {
     }
 
     async fn ask(&self, path: &[&str], mut params: Vec<(&str, String)>) -> Result<Reply, Error> {
-        params.push(("timeout", format!("{:.3}s", self.http.timeout().as_secs_f64())));
+        params.push(("timeout", format!("{:.3}", self.http.timeout().as_secs_f64())));
         let post = !self.get_only.load(Ordering::Relaxed);
         let mut answer = self.http.send(&Call { post, path, params: &params }).await?;
         if post && matches!(answer.status(), 403 | 405) {
