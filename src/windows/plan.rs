@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::names::NameMap;
 use super::settings::WindowSettings;
-use crate::domain::{Clean, Quantile, Rpc, ServiceName, Slo, SloSource};
+use crate::domain::{Clean, Direction, Quantile, Resource, Rpc, ServiceName, Slo, SloSource};
 use crate::telemetry::{Catalogue, Feature, LatencyQuery, render};
 
 /// Identifies everything that shapes an answer: backend, query, settings, names. Data stored
@@ -50,6 +50,26 @@ pub enum Meaning {
         /// The entry RPC.
         rpc: Rpc,
     },
+}
+
+impl Meaning {
+    /// What of the meaning shapes the stored cells. The rest of a feature only says how they
+    /// are judged later, and must not make a day of history be fetched again.
+    fn shape(&self) -> Self {
+        match self {
+            Self::Feature(feature) => Self::Feature(Feature {
+                resource: Resource::Latent,
+                direction: Direction::default(),
+                unit: None,
+                drifts: false,
+                // The expanded expression is part of the key by itself.
+                query: String::new(),
+                ..feature.clone()
+            }),
+            Self::Latency(query) => Self::Latency(LatencyQuery { query: String::new(), ..query.clone() }),
+            slo => slo.clone(),
+        }
+    }
 }
 
 /// One PromQL query of the plan.
@@ -184,7 +204,8 @@ impl Plan {
     ) {
         match render(template, vars, self.settings.length, self.settings.scrape_interval) {
             Ok(expr) => {
-                let key = Key::of(&("promql", url, &expr, &meaning, self.settings.length_s(), &self.names));
+                let shape = meaning.shape();
+                let key = Key::of(&("promql", url, &expr, &shape, self.settings.length_s(), &self.names));
                 // Two SLOs may share a histogram: its count is asked for once.
                 if self.queries.iter().all(|query| query.key != key) {
                     self.queries.push(Query { key, label, expr, meaning });
@@ -292,6 +313,8 @@ mod tests {
         let a = plan(CPU, &[], &NameMap::default(), "http://a");
         assert_eq!(a.queries[0].expr, "rate(c{ns=\"shop\"}[60s])");
         assert_eq!(a.queries[0].key, plan(CPU, &[], &NameMap::default(), "http://a").queries[0].key);
+        let judged = CPU.replace("resource='cpu'", "resource='disk'\nunit='s'\ndrifts=true");
+        assert_eq!(a.queries[0].key, plan(&judged, &[], &NameMap::default(), "http://a").queries[0].key);
         let renamed = NameMap::new([("x".into(), "y".into())]);
         for other in [
             plan(CPU, &[], &NameMap::default(), "http://b"),

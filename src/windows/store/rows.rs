@@ -55,7 +55,7 @@ pub fn commit(
     tx.execute("DELETE FROM placement WHERE part = ?1 AND last > ?2 AND first <= ?3", of_part)?;
     insert_rows(&tx, part, range, cells)?;
     let mut place = tx.prepare_cached("INSERT INTO placement VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    for (service, node, first, last) in cells.within(range).placements(length) {
+    for (service, node, first, last) in cells.placements(range, length) {
         place.execute(params![part, service.as_str(), node.as_str(), first, last])?;
     }
     drop(place);
@@ -66,20 +66,12 @@ pub fn commit(
 }
 
 fn insert_rows(tx: &Transaction<'_>, part: i64, range: Ends, cells: &Cells) -> Result<()> {
-    let mut ids: HashMap<Column, u32> = HashMap::new();
+    let ids = cells.columns().map(|column| column_id(tx, column)).collect::<Result<Vec<u32>>>()?;
     let mut insert = tx.prepare_cached("INSERT INTO window (part, end, cells) VALUES (?1, ?2, ?3)")?;
     for (end, row) in cells.rows().filter(|(end, _)| range.contains(*end)) {
-        let mut blob = Vec::new();
+        let mut blob = Vec::with_capacity(row.len() * CELL);
         for (column, value) in row {
-            let id = match ids.get(column) {
-                Some(id) => *id,
-                None => {
-                    let id = column_id(tx, column)?;
-                    ids.insert(column.clone(), id);
-                    id
-                }
-            };
-            blob.extend_from_slice(&id.to_le_bytes());
+            blob.extend_from_slice(&ids[*column].to_le_bytes());
             blob.extend_from_slice(&value.to_le_bytes());
         }
         insert.execute(params![part, end, blob])?;
