@@ -63,6 +63,13 @@ impl Cells {
         }
     }
 
+    /// Sets all cells of a window at once, finite ones only, in place of what it had.
+    pub fn put_row(&mut self, end: i64, row: Vec<(usize, f32)>) {
+        if !row.is_empty() {
+            self.rows.insert(end, row);
+        }
+    }
+
     /// Notes that a replica of `service` ran on `node` in the window ending at `end`.
     pub fn place(&mut self, service: &ServiceName, node: &NodeName, end: i64) {
         let ends = self.placed.entry((service.clone(), node.clone())).or_default();
