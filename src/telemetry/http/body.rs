@@ -15,7 +15,7 @@ use serde_json::error::Category;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Answer, IDLE_TIMEOUT, root_cause};
+use super::{Answer, root_cause};
 use crate::domain::Clean;
 use crate::telemetry::Error;
 
@@ -165,7 +165,9 @@ impl Answer {
     async fn chunk(&mut self, so_far: u64, block: &mut Vec<u8>) -> Result<Option<usize>, Error> {
         let http = &self.http;
         let timeout = http.timeout();
-        let idle = Instant::now() + IDLE_TIMEOUT.min(timeout);
+        // A third of the whole, so that a stall is told apart from an answer that is merely long.
+        let silence = timeout / 3;
+        let idle = Instant::now() + silence;
         match timeout_at(idle.min(self.deadline), self.response.chunk()).await {
             Ok(Ok(Some(part))) => {
                 block.extend_from_slice(&part);
@@ -176,7 +178,7 @@ impl Answer {
             Err(_) if idle < self.deadline => Err(Error::Timeout {
                 host: http.host(),
                 awaited: "the next part of its answer",
-                seconds: IDLE_TIMEOUT.as_secs_f64(),
+                seconds: silence.as_secs_f64(),
             }),
             Err(_) => Err(Error::Timeout {
                 host: http.host(),

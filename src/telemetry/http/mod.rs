@@ -31,8 +31,6 @@ use login::Login;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest time a whole request may take, whatever the settings say.
 pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest silence in the middle of an answer.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Clock difference beyond which asking for "the last minute" goes wrong.
 const CLOCK_TOLERANCE_MS: i64 = 10_000;
 
