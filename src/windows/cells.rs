@@ -31,6 +31,12 @@ impl Ends {
         (self.until.div_euclid(length) - self.after.div_euclid(length)).max(0)
     }
 
+    /// The parts up to `border` and after it; either may be empty.
+    pub fn split(self, border: i64) -> (Self, Self) {
+        let border = border.clamp(self.after, self.until.max(self.after));
+        (Self { until: border, ..self }, Self { after: border, ..self })
+    }
+
     /// The common part; empty if there is none.
     pub fn intersect(self, other: Self) -> Self {
         let after = self.after.max(other.after);
@@ -149,6 +155,8 @@ mod tests {
     fn ranges_exclude_their_start() {
         let range = Ends { after: 60, until: 180 };
         assert_eq!((range.contains(60), range.contains(180), range.windows(60)), (false, true, 2));
+        assert_eq!(range.split(120), (Ends { after: 60, until: 120 }, Ends { after: 120, until: 180 }));
+        assert!(range.split(0).0.is_empty() && range.split(999).1.is_empty());
         assert!(range.intersect(Ends { after: 500, until: 900 }).is_empty());
     }
 

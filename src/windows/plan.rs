@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::names::NameMap;
 use super::settings::WindowSettings;
-use crate::domain::{Clean, Direction, Quantile, Resource, Rpc, ServiceName, Slo, SloSource};
+use crate::domain::{Clean, Direction, Quantile, Resource, Rpc, Scope, ServiceName, Slo, SloSource};
 use crate::telemetry::{Catalogue, Feature, LatencyQuery, render};
 
 /// Identifies everything that shapes an answer: backend, query, settings, names. Data stored
@@ -90,6 +90,9 @@ pub struct Query {
 pub struct TracePlan {
     /// Under what its data is stored.
     pub key: Key,
+    /// Under what windows are stored that are too young to be complete: what is known about them
+    /// depends on the moment of the question, so it must not mix with what is known for good.
+    pub young: Key,
     /// Services (as traces call them) and operations whose traces are searched.
     pub entries: Vec<(ServiceName, Option<Clean>)>,
     /// Whether an SLO is read from spans, so that searches are needed in any case.
@@ -157,7 +160,13 @@ impl Plan {
 
     fn add_catalogue(&mut self, url: &str, catalogue: &Catalogue, vars: &BTreeMap<String, String>) {
         for feature in &catalogue.feature {
-            self.add(url, feature.name.clone(), &feature.query, vars, Meaning::Feature(feature.clone()));
+            // Names are unique within a scope only.
+            let label = match feature.scope {
+                Scope::Service => feature.name.clone(),
+                Scope::Channel => Clean::new(&format!("channel {}", feature.name)),
+                Scope::Node => Clean::new(&format!("node {}", feature.name)),
+            };
+            self.add(url, label, &feature.query, vars, Meaning::Feature(feature.clone()));
         }
         for (n, latency) in catalogue.latency.iter().enumerate() {
             let stat = latency.quantile.map_or_else(
@@ -234,7 +243,8 @@ impl Plan {
         let s = &self.settings;
         let shape = (s.length_s(), s.settle.as_secs(), &s.quantiles, s.granularity as u8, s.sample_traces);
         Some(TracePlan {
-            key: Key::of(&("traces", url, &entries, shape, &self.names)),
+            key: Key::of(&("traces", url, &entries, &shape, &self.names)),
+            young: Key::of(&("young traces", url, &entries, &shape, &self.names)),
             entries,
             needed_by_slo: slos.iter().any(|slo| slo.source == SloSource::Traces),
         })

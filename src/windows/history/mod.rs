@@ -76,10 +76,11 @@ impl Job<'_> {
     ) -> Result<(), Error> {
         let (key, label, length) = (key.clone(), label.clone(), self.length);
         self.stored(move |store| {
-            let border = settled.clamp(piece.after, piece.until);
-            let parts = [(piece.after, border, true), (border, piece.until, false)];
-            for (after, until, complete) in parts.into_iter().filter(|(after, until, _)| after < until) {
-                store.commit(&key, &label, Ends { after, until }, length, &cells, complete)?;
+            let (old, young) = piece.split(settled);
+            for (range, complete) in [(old, true), (young, false)] {
+                if !range.is_empty() {
+                    store.commit(&key, &label, range, length, &cells, complete)?;
+                }
             }
             Ok(())
         })

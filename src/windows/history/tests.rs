@@ -457,6 +457,28 @@ async fn nothing_after_the_question_is_read() {
 }
 
 #[tokio::test]
+async fn spans_that_ended_after_the_question_stay_unread() {
+    let settings = WindowSettings { latency_source: LatencySource::Traces, ..WindowSettings::default() };
+    let (bench, plan, source) = (bench(), plan_with(&settings, slo(SloSource::Traces)), metrics(1..=60));
+    // Besides the trace of every minute one of 20 s that begins 10 s before the end of minute 50.
+    let mut traces = FakeTraces::every_minute(1..=60);
+    let start = ((START + 50 * MINUTE - 10) as u64) * 1000;
+    traces
+        .spans
+        .push(vec![Span { trace: TraceId(999), ..span(1, 0, "web", SpanKind::Server, start, 20_000) }]);
+    let count =
+        Column::Latency { rpc: Rpc::entry(&"web".into(), None), side: Side::Client, stat: Stat::Count };
+    let asked_at = async |minute: i64| {
+        run(&bench, &plan, &past(0, minute), &source, Some(&traces)).await.unwrap();
+        frame(&bench, &plan, &past(0, minute)).columns[&count][49]
+    };
+    assert_eq!(asked_at(50).await, 1.0, "it is still running");
+    assert_eq!(asked_at(51).await, 2.0);
+    assert_eq!(asked_at(50).await, 1.0, "also when the store knows better");
+    assert_eq!(asked_at(60).await, 2.0);
+}
+
+#[tokio::test]
 async fn young_windows_are_fetched_again() {
     let (bench, plan) = (bench(), plan());
     let live = |minute: i64, second: i64| {

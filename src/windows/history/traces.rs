@@ -33,6 +33,7 @@ impl Job<'_> {
             }
         }
         let by_metrics_too = settings.latency_source == LatencySource::Auto && !traces.needed_by_slo;
+        let (old, young) = range.split(self.period.spans_settled(settings));
         let (key, plan) = (traces.key.clone(), self.plan.clone());
         let (covered, known) = self
             .stored(move |store| {
@@ -45,8 +46,10 @@ impl Job<'_> {
                 Ok((covered, known))
             })
             .await?;
-        let mut windows: Vec<Ends> = missing(range, &covered)
+        // Young windows are always searched again: what is known about them changes with the question.
+        let mut windows: Vec<Ends> = missing(old, &covered)
             .into_iter()
+            .chain([young])
             .flat_map(|gap| (1..=gap.windows(self.length)).map(move |n| gap.after + n * self.length))
             .filter(|end| !known.contains(end))
             .map(|end| Ends { after: end - self.length, until: end })
@@ -121,7 +124,8 @@ impl Job<'_> {
         let cells = spans.finish(window.until);
         let found = !cells.is_empty();
         let settled = self.period.spans_settled(settings);
-        self.commit(&search.key, &Clean::new("traces"), window, cells, settled).await?;
+        let key = if window.until <= settled { &search.key } else { &search.young };
+        self.commit(key, &Clean::new("traces"), window, cells, settled).await?;
         Ok(if found { Outcome::Found(remarks) } else { Outcome::Empty(remarks) })
     }
 }

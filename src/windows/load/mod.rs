@@ -11,7 +11,7 @@ use super::plan::{Meaning, Plan, Query};
 use super::schedule::Period;
 use super::settings::LatencySource;
 use super::store::{Placement, Store};
-use crate::domain::{Column, NodeName, ServiceName};
+use crate::domain::{Column, NodeName, ServiceName, Stat};
 use table::{Table, edge_of};
 
 /// A replica not seen for this many windows is no longer where it was.
@@ -72,8 +72,11 @@ pub fn load(store: &Store, plan: &Plan, period: &Period) -> Result<Loaded, Error
     table.fill_maxima();
     table.derive_network();
     if let Some(traces) = &plan.traces {
-        table.add_spans(&store.cells(&traces.key, range)?, plan.settings.latency_source);
-        placements.extend(store.placements(&traces.key, range)?);
+        let (old, young) = range.split(period.spans_settled(&plan.settings));
+        for (key, range) in [(&traces.key, old), (&traces.young, young)] {
+            table.add_spans(&store.cells(key, range)?, plan.settings.latency_source);
+            placements.extend(store.placements(key, range)?);
+        }
     }
     Ok(Loaded { edges: table.take_edges(), frame: table.into_frame(newest(placements, length)) })
 }
@@ -85,9 +88,10 @@ impl Plan {
     }
 }
 
-/// Whether a column is the latency of a call between two services.
+/// Whether a column tells how long calls between two services take. (How many there are is no
+/// substitute: an idle edge has a count and nothing else.)
 pub(super) fn is_edge(column: &Column) -> bool {
-    edge_of(column).is_some() && matches!(column, Column::Latency { .. })
+    edge_of(column).is_some() && matches!(column, Column::Latency { stat: Stat::Quantile(_), .. })
 }
 
 /// Nodes by service, as of each service's newest windows.
