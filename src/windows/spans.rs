@@ -6,7 +6,7 @@ use super::cells::Cells;
 use super::names::NameMap;
 use super::settings::{Granularity, WindowSettings};
 use super::trace::{self, Fact, Way};
-use crate::domain::{Clean, Column, NodeName, Quantile, Rpc, ServiceName, Side, Stat};
+use crate::domain::{Clean, Column, NodeName, Party, Quantile, Rpc, ServiceName, Side, Stat};
 use crate::telemetry::{Span, TraceId};
 
 /// How far a difference of two durations or clocks may fall below zero and still be noise of
@@ -19,6 +19,7 @@ pub struct Aggregator<'a> {
     window: Window,
     names: &'a NameMap,
     settings: &'a WindowSettings,
+    entry_quantiles: &'a [Quantile],
     /// The trace being read, and its spans so far.
     open: Option<TraceId>,
     current: Vec<Span>,
@@ -53,12 +54,18 @@ struct Samples {
 }
 
 impl<'a> Aggregator<'a> {
-    /// An empty window.
-    pub fn new(window: Window, settings: &'a WindowSettings, names: &'a NameMap) -> Self {
+    /// An empty window; requests from outside get `entry_quantiles` instead of the settings'.
+    pub fn new(
+        window: Window,
+        settings: &'a WindowSettings,
+        names: &'a NameMap,
+        entry_quantiles: &'a [Quantile],
+    ) -> Self {
         Self {
             window,
             names,
             settings,
+            entry_quantiles,
             open: None,
             current: Vec::new(),
             cut: false,
@@ -159,13 +166,17 @@ impl<'a> Aggregator<'a> {
             cells.place(service, node, end);
         }
         for (rpc, samples) in rpcs {
+            let quantiles = match rpc.caller {
+                Party::User => self.entry_quantiles,
+                Party::Any | Party::Service(_) => &self.settings.quantiles,
+            };
             for (side, mut values) in samples.sides() {
                 values.sort_by(f64::total_cmp);
                 let mut set = |stat, value| {
                     let column = cells.column(&Column::Latency { rpc: rpc.clone(), side, stat });
                     cells.push(end, column, value);
                 };
-                for q in &self.settings.quantiles {
+                for q in quantiles {
                     if let Some(value) = quantile(&values, *q) {
                         set(Stat::Quantile(*q), value);
                     }

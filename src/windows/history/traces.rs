@@ -96,7 +96,7 @@ impl Job<'_> {
         let known = end.saturating_add(settings.settle).unwrap_or(end).min(self.period.until);
         let ns = |t: Timestamp| u64::try_from(t.as_nanosecond()).unwrap_or(0);
         let bounds = Window { start_ns: ns(start), end_ns: ns(end), known_ns: ns(known) };
-        let mut spans = Aggregator::new(bounds, settings, &self.plan.names);
+        let mut spans = Aggregator::new(bounds, settings, &self.plan.names, &search.entry_quantiles);
         let mut remarks = Vec::new();
         for (service, operation) in &search.entries {
             let query = TraceQuery {

@@ -17,7 +17,7 @@ fn cells(spans: impl IntoIterator<Item = Span>) -> Cells {
 
 fn cells_with(settings: &WindowSettings, spans: impl IntoIterator<Item = Span>) -> Cells {
     let names = NameMap::new([("cartservice".into(), "cart".into())]);
-    let mut window = Aggregator::new(WINDOW, settings, &names);
+    let mut window = Aggregator::new(WINDOW, settings, &names, &[Quantile(500), Quantile(950)]);
     for span in spans {
         window.push(span);
     }
@@ -74,6 +74,9 @@ fn a_call_has_five_sides() {
     let entry = Rpc::entry(&"web".into(), Some(&"op1".into()));
     assert_eq!(value(&cells, &entry, Side::Client, P50), Some(2000.0));
     assert_eq!(value(&cells, &entry, Side::Server, Stat::Count), Some(3.0));
+    // The quantile of an SLO is there for its requests, and for these alone.
+    let p95 = Stat::Quantile(Quantile(950));
+    assert_eq!((value(&cells, &entry, Side::Client, p95), get(Side::Client, p95)), (Some(2000.0), None));
     assert_eq!(value(&cells, &Rpc::entry(&"web".into(), None), Side::Client, Stat::Count), Some(3.0));
     assert_eq!(value(&cells, &Rpc::served_by(&"cart".into()), Side::Server, P50), Some(10.0));
 }
@@ -197,7 +200,7 @@ proptest! {
         let settings = WindowSettings::default();
         let names = NameMap::default();
         let everything = Window { start_ns: 0, end_ns: u64::MAX, known_ns: u64::MAX };
-        let mut window = Aggregator::new(everything, &settings, &names);
+        let mut window = Aggregator::new(everything, &settings, &names, &settings.quantiles);
         for span in spans {
             window.push(span);
         }
