@@ -31,6 +31,12 @@ impl Ends {
         (self.until.div_euclid(length) - self.after.div_euclid(length)).max(0)
     }
 
+    /// The parts up to `border` and after it; either may be empty.
+    pub fn split(self, border: i64) -> (Self, Self) {
+        let border = border.clamp(self.after, self.until.max(self.after));
+        (Self { until: border, ..self }, Self { after: border, ..self })
+    }
+
     /// The common part; empty if there is none.
     pub fn intersect(self, other: Self) -> Self {
         let after = self.after.max(other.after);
@@ -63,6 +69,13 @@ impl Cells {
         }
     }
 
+    /// Sets all cells of a window at once, finite ones only, in place of what it had.
+    pub fn put_row(&mut self, end: i64, row: Vec<(usize, f32)>) {
+        if !row.is_empty() {
+            self.rows.insert(end, row);
+        }
+    }
+
     /// Notes that a replica of `service` ran on `node` in the window ending at `end`.
     pub fn place(&mut self, service: &ServiceName, node: &NodeName, end: i64) {
         let ends = self.placed.entry((service.clone(), node.clone())).or_default();
@@ -76,11 +89,14 @@ impl Cells {
         self.rows.is_empty()
     }
 
-    /// Windows with at least one cell, in time order.
-    pub fn rows(&self) -> impl Iterator<Item = (i64, impl Iterator<Item = (&Column, f32)>)> {
-        self.rows.iter().map(|(end, cells)| {
-            (*end, cells.iter().filter_map(|(ix, value)| Some((self.columns.get_index(*ix)?, *value))))
-        })
+    /// The columns, by handle.
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = &Column> {
+        self.columns.iter()
+    }
+
+    /// Windows with at least one cell, in time order: (end, cells by column handle).
+    pub fn rows(&self) -> impl Iterator<Item = (i64, &[(usize, f32)])> {
+        self.rows.iter().map(|(end, cells)| (*end, cells.as_slice()))
     }
 
     /// The value of one cell.
@@ -89,11 +105,11 @@ impl Cells {
         self.rows.get(&end)?.iter().find(|(c, _)| *c == ix).map(|(_, value)| *value)
     }
 
-    /// Where replicas ran, as runs (first, last) of adjacent windows of `length` seconds.
-    pub fn placements(&self, length: i64) -> Vec<(&ServiceName, &NodeName, i64, i64)> {
+    /// Where replicas ran in `range`, as runs (first, last) of adjacent windows of `length` seconds.
+    pub fn placements(&self, range: Ends, length: i64) -> Vec<(&ServiceName, &NodeName, i64, i64)> {
         let mut runs = Vec::new();
         for ((service, node), ends) in &self.placed {
-            let mut ends = ends.clone();
+            let mut ends: Vec<i64> = ends.iter().copied().filter(|end| range.contains(*end)).collect();
             ends.sort_unstable();
             let mut open: Option<(i64, i64)> = None;
             for end in ends {
@@ -109,21 +125,6 @@ impl Cells {
             runs.extend(open.map(|(first, last)| (service, node, first, last)));
         }
         runs
-    }
-
-    /// The part that lies in `range`.
-    pub fn within(&self, range: Ends) -> Self {
-        let rows =
-            self.rows.range(range.after.saturating_add(1)..=range.until.max(range.after.saturating_add(1)));
-        Self {
-            columns: self.columns.clone(),
-            rows: rows.filter(|(end, _)| range.contains(**end)).map(|(e, r)| (*e, r.clone())).collect(),
-            placed: self
-                .placed
-                .iter()
-                .map(|(k, ends)| (k.clone(), ends.iter().copied().filter(|e| range.contains(*e)).collect()))
-                .collect(),
-        }
     }
 }
 
@@ -154,13 +155,8 @@ mod tests {
     fn ranges_exclude_their_start() {
         let range = Ends { after: 60, until: 180 };
         assert_eq!((range.contains(60), range.contains(180), range.windows(60)), (false, true, 2));
-        let mut cells = Cells::default();
-        let a = cells.column(&column("a"));
-        for end in [60, 120, 180, 240] {
-            cells.push(end, a, 1.0);
-        }
-        assert_eq!(cells.within(range).rows().map(|(end, _)| end).collect::<Vec<_>>(), [120, 180]);
-        assert!(cells.within(Ends { after: 180, until: 180 }).is_empty());
+        assert_eq!(range.split(120), (Ends { after: 60, until: 120 }, Ends { after: 120, until: 180 }));
+        assert!(range.split(0).0.is_empty() && range.split(999).1.is_empty());
         assert!(range.intersect(Ends { after: 500, until: 900 }).is_empty());
     }
 
@@ -171,6 +167,9 @@ mod tests {
             cells.place(&"s".into(), &"n".into(), end);
         }
         let (s, n) = ("s".into(), "n".into());
-        assert_eq!(cells.placements(60), [(&s, &n, 60, 120), (&s, &n, 300, 300)]);
+        let all = Ends { after: 0, until: 600 };
+        assert_eq!(cells.placements(all, 60), [(&s, &n, 60, 120), (&s, &n, 300, 300)]);
+        let known = Ends { after: 60, until: 240 };
+        assert_eq!(cells.placements(known, 60), [(&s, &n, 120, 120)]);
     }
 }

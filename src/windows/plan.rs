@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::names::NameMap;
 use super::settings::WindowSettings;
-use crate::domain::{Clean, Quantile, Rpc, ServiceName, Slo, SloSource};
+use crate::domain::{Clean, Direction, Quantile, Resource, Rpc, Scope, ServiceName, Slo, SloSource};
 use crate::telemetry::{Catalogue, Feature, LatencyQuery, render};
 
 /// Identifies everything that shapes an answer: backend, query, settings, names. Data stored
@@ -52,6 +52,26 @@ pub enum Meaning {
     },
 }
 
+impl Meaning {
+    /// What of the meaning shapes the stored cells. The rest of a feature only says how they
+    /// are judged later, and must not make a day of history be fetched again.
+    fn shape(&self) -> Self {
+        match self {
+            Self::Feature(feature) => Self::Feature(Feature {
+                resource: Resource::Latent,
+                direction: Direction::default(),
+                unit: None,
+                drifts: false,
+                // The expanded expression is part of the key by itself.
+                query: String::new(),
+                ..feature.clone()
+            }),
+            Self::Latency(query) => Self::Latency(LatencyQuery { query: String::new(), ..query.clone() }),
+            slo => slo.clone(),
+        }
+    }
+}
+
 /// One PromQL query of the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
@@ -70,8 +90,13 @@ pub struct Query {
 pub struct TracePlan {
     /// Under what its data is stored.
     pub key: Key,
+    /// Under what windows are stored that are too young to be complete: what is known about them
+    /// depends on the moment of the question, so it must not mix with what is known for good.
+    pub young: Key,
     /// Services (as traces call them) and operations whose traces are searched.
     pub entries: Vec<(ServiceName, Option<Clean>)>,
+    /// Latency quantiles of requests from outside: the settings' and those of the SLOs.
+    pub entry_quantiles: Vec<Quantile>,
     /// Whether an SLO is read from spans, so that searches are needed in any case.
     pub needed_by_slo: bool,
 }
@@ -137,7 +162,13 @@ impl Plan {
 
     fn add_catalogue(&mut self, url: &str, catalogue: &Catalogue, vars: &BTreeMap<String, String>) {
         for feature in &catalogue.feature {
-            self.add(url, feature.name.clone(), &feature.query, vars, Meaning::Feature(feature.clone()));
+            // Names are unique within a scope only.
+            let label = match feature.scope {
+                Scope::Service => feature.name.clone(),
+                Scope::Channel => Clean::new(&format!("channel {}", feature.name)),
+                Scope::Node => Clean::new(&format!("node {}", feature.name)),
+            };
+            self.add(url, label, &feature.query, vars, Meaning::Feature(feature.clone()));
         }
         for (n, latency) in catalogue.latency.iter().enumerate() {
             let stat = latency.quantile.map_or_else(
@@ -184,7 +215,8 @@ impl Plan {
     ) {
         match render(template, vars, self.settings.length, self.settings.scrape_interval) {
             Ok(expr) => {
-                let key = Key::of(&("promql", url, &expr, &meaning, self.settings.length_s(), &self.names));
+                let shape = meaning.shape();
+                let key = Key::of(&("promql", url, &expr, &shape, self.settings.length_s(), &self.names));
                 // Two SLOs may share a histogram: its count is asked for once.
                 if self.queries.iter().all(|query| query.key != key) {
                     self.queries.push(Query { key, label, expr, meaning });
@@ -211,10 +243,15 @@ impl Plan {
             return None;
         }
         let s = &self.settings;
-        let shape = (s.length_s(), s.settle.as_secs(), &s.quantiles, s.granularity as u8, s.sample_traces);
+        let of_slos = slos.iter().map(|slo| slo.quantile);
+        let entry_quantiles: BTreeSet<_> = s.quantiles.iter().copied().chain(of_slos).collect();
+        let quantiles = (&s.quantiles, &entry_quantiles);
+        let shape = (s.length_s(), s.settle.as_secs(), quantiles, s.granularity as u8, s.sample_traces);
         Some(TracePlan {
-            key: Key::of(&("traces", url, &entries, shape, &self.names)),
+            key: Key::of(&("traces", url, &entries, &shape, &self.names)),
+            young: Key::of(&("young traces", url, &entries, &shape, &self.names)),
             entries,
+            entry_quantiles: entry_quantiles.into_iter().collect(),
             needed_by_slo: slos.iter().any(|slo| slo.source == SloSource::Traces),
         })
     }
@@ -251,104 +288,4 @@ fn histogram(metric: &str, quantile: Quantile, length_s: i64) -> Vec<(&'static s
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::time::Duration;
-
-    use super::*;
-    use crate::domain::{LatencyUnit, Party};
-
-    fn slo(service: &str, operation: Option<&str>, source: SloSource) -> Slo {
-        Slo {
-            name: "checkout".into(),
-            service: service.into(),
-            operation: operation.map(Clean::new),
-            quantile: Quantile(990),
-            objective_ms: 500.0,
-            window: Duration::from_secs(300),
-            target: 0.99,
-            period: Duration::from_secs(86_400),
-            source,
-        }
-    }
-
-    fn plan(catalogue: &str, slos: &[Slo], names: &NameMap, url: &str) -> Plan {
-        Plan::new(PlanInput {
-            settings: &WindowSettings::default(),
-            catalogue: &toml::from_str(catalogue).unwrap(),
-            vars: &BTreeMap::from([("ns".to_owned(), "shop".to_owned())]),
-            slos,
-            names,
-            prometheus: Some(url),
-            jaeger: Some("http://jaeger"),
-        })
-    }
-
-    const CPU: &str = "[[feature]]\nname='cpu'\nresource='cpu'\nscope='service'\nservice='app'\n\
-                       query='rate(c{ns=\"{{ns}}\"}[{{rate}}])'\n";
-
-    #[test]
-    fn queries_are_expanded_and_keys_follow_what_matters() {
-        let a = plan(CPU, &[], &NameMap::default(), "http://a");
-        assert_eq!(a.queries[0].expr, "rate(c{ns=\"shop\"}[60s])");
-        assert_eq!(a.queries[0].key, plan(CPU, &[], &NameMap::default(), "http://a").queries[0].key);
-        let renamed = NameMap::new([("x".into(), "y".into())]);
-        for other in [
-            plan(CPU, &[], &NameMap::default(), "http://b"),
-            plan(&CPU.replace("rate(c", "rate(d"), &[], &NameMap::default(), "http://a"),
-            plan(&CPU.replace("app", "job"), &[], &NameMap::default(), "http://a"),
-            plan(CPU, &[], &renamed, "http://a"),
-        ] {
-            assert_ne!(a.queries[0].key, other.queries[0].key);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_named() {
-        let catalogue = format!(
-            "{}[[latency]]\nquery='x'\nside='client'\nquantile=0.5\n",
-            CPU.replace("{{ns}}", "{{oops}}")
-        );
-        let plan = plan(&catalogue, &[], &NameMap::default(), "http://a");
-        assert!(plan.queries.is_empty());
-        assert!(
-            plan.warnings[0].as_str().contains("cpu is not used: unknown placeholder `oops`"),
-            "{:?}",
-            plan.warnings
-        );
-        assert!(plan.warnings[1].as_str().contains("neither a caller nor a callee"), "{:?}", plan.warnings);
-    }
-
-    #[test]
-    fn slo_histograms_are_asked_for_in_both_forms() {
-        let metric = "http_seconds_bucket{job=\"web\"}".to_owned();
-        let slo = slo("web", Some("GET /"), SloSource::Histogram { metric, unit: LatencyUnit::Seconds });
-        let plan = plan("", &[slo], &NameMap::default(), "http://a");
-        let exprs: Vec<_> = plan.queries.iter().map(|q| q.expr.as_str()).collect();
-        assert_eq!(
-            exprs,
-            [
-                "histogram_quantile(0.99, sum by (le) (rate(http_seconds_bucket{job=\"web\"}[60s])))",
-                "60 * sum(rate(http_seconds_count{job=\"web\"}[60s]))",
-                "histogram_quantile(0.99, sum(rate(http_seconds{job=\"web\"}[60s])))",
-                "60 * sum(histogram_count(rate(http_seconds{job=\"web\"}[60s])))",
-            ]
-        );
-        let Meaning::Slo { rpc, to_ms, .. } = &plan.queries[0].meaning else { panic!("not an SLO") };
-        assert_eq!((rpc.caller.clone(), *to_ms), (Party::User, 1000.0));
-    }
-
-    #[test]
-    fn entries_are_searched_under_their_trace_names() {
-        let names = NameMap::new([("cart-svc".into(), "cart".into())]);
-        let slos = [
-            slo("cart", Some("Get"), SloSource::Traces),
-            slo("cart", None, SloSource::Traces),
-            slo("web", Some("GET /"), SloSource::Traces),
-        ];
-        let traces = plan("", &slos, &names, "http://a").traces.unwrap();
-        assert_eq!(traces.entries, [("cart-svc".into(), None), ("web".into(), Some("GET /".into()))]);
-        assert!(traces.needed_by_slo);
-        assert_eq!(plan("", &[], &names, "http://a").traces, None);
-    }
-}
+mod tests;

@@ -194,5 +194,4 @@ fn read_slo(matrix: &Matrix, rpc: &Rpc, stat: Stat, factor: f64, grid: Grid<'_>)
 }
 
 #[cfg(test)]
-#[path = "series_tests.rs"]
 mod tests;

@@ -1,12 +1,12 @@
 //! The spans of one window → latency cells: quantiles and counts per RPC and side.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::cells::Cells;
 use super::names::NameMap;
 use super::settings::{Granularity, WindowSettings};
 use super::trace::{self, Fact, Way};
-use crate::domain::{Clean, Column, Quantile, Rpc, ServiceName, Side, Stat};
+use crate::domain::{Clean, Column, NodeName, Party, Quantile, Rpc, ServiceName, Side, Stat};
 use crate::telemetry::{Span, TraceId};
 
 /// How far a difference of two durations or clocks may fall below zero and still be noise of
@@ -19,12 +19,14 @@ pub struct Aggregator<'a> {
     window: Window,
     names: &'a NameMap,
     settings: &'a WindowSettings,
+    entry_quantiles: &'a [Quantile],
     /// The trace being read, and its spans so far.
     open: Option<TraceId>,
     current: Vec<Span>,
     cut: bool,
     seen: HashSet<TraceId>,
     samples: HashMap<Rpc, Samples>,
+    placed: BTreeSet<(ServiceName, NodeName)>,
     traces: usize,
 }
 
@@ -52,17 +54,24 @@ struct Samples {
 }
 
 impl<'a> Aggregator<'a> {
-    /// An empty window.
-    pub fn new(window: Window, settings: &'a WindowSettings, names: &'a NameMap) -> Self {
+    /// An empty window; requests from outside get `entry_quantiles` instead of the settings'.
+    pub fn new(
+        window: Window,
+        settings: &'a WindowSettings,
+        names: &'a NameMap,
+        entry_quantiles: &'a [Quantile],
+    ) -> Self {
         Self {
             window,
             names,
             settings,
+            entry_quantiles,
             open: None,
             current: Vec::new(),
             cut: false,
             seen: HashSet::new(),
             samples: HashMap::new(),
+            placed: BTreeSet::new(),
             traces: 0,
         }
     }
@@ -97,6 +106,11 @@ impl<'a> Aggregator<'a> {
         let Window { start_ns, end_ns, .. } = self.window;
         if trace::start_ns(&spans).is_some_and(|start| (start_ns..end_ns).contains(&start)) {
             self.traces += 1;
+            for span in &spans {
+                if let Some(node) = &span.node {
+                    self.placed.insert((span.service.clone(), NodeName(node.clone())));
+                }
+            }
             trace::facts(&spans, cut, &mut |fact| self.add(fact));
         }
     }
@@ -148,14 +162,21 @@ impl<'a> Aggregator<'a> {
         let mut rpcs: Vec<_> = self.samples.into_iter().collect();
         rpcs.sort_by(|a, b| a.0.cmp(&b.0));
         let mut cells = Cells::default();
+        for (service, node) in &self.placed {
+            cells.place(service, node, end);
+        }
         for (rpc, samples) in rpcs {
+            let quantiles = match rpc.caller {
+                Party::User => self.entry_quantiles,
+                Party::Any | Party::Service(_) => &self.settings.quantiles,
+            };
             for (side, mut values) in samples.sides() {
                 values.sort_by(f64::total_cmp);
                 let mut set = |stat, value| {
                     let column = cells.column(&Column::Latency { rpc: rpc.clone(), side, stat });
                     cells.push(end, column, value);
                 };
-                for q in &self.settings.quantiles {
+                for q in quantiles {
                     if let Some(value) = quantile(&values, *q) {
                         set(Stat::Quantile(*q), value);
                     }
@@ -174,6 +195,9 @@ impl Samples {
             return;
         }
         self.network.push(to_ms(way.total.max(0).unsigned_abs()));
+        if way.adjusted {
+            return;
+        }
         let delays = (way.request, way.response);
         if way.same_clock { self.same_clock.push(delays) } else { self.two_clocks.push(delays) }
     }
@@ -216,5 +240,4 @@ pub fn quantile(sorted: &[f64], q: Quantile) -> Option<f64> {
 }
 
 #[cfg(test)]
-#[path = "spans_tests.rs"]
 mod tests;

@@ -1,7 +1,5 @@
 //! The store's statements: sparse rows, coverage, placements.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior, params};
 
 use super::Placement;
@@ -55,7 +53,7 @@ pub fn commit(
     tx.execute("DELETE FROM placement WHERE part = ?1 AND last > ?2 AND first <= ?3", of_part)?;
     insert_rows(&tx, part, range, cells)?;
     let mut place = tx.prepare_cached("INSERT INTO placement VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    for (service, node, first, last) in cells.within(range).placements(length) {
+    for (service, node, first, last) in cells.placements(range, length) {
         place.execute(params![part, service.as_str(), node.as_str(), first, last])?;
     }
     drop(place);
@@ -66,20 +64,12 @@ pub fn commit(
 }
 
 fn insert_rows(tx: &Transaction<'_>, part: i64, range: Ends, cells: &Cells) -> Result<()> {
-    let mut ids: HashMap<Column, u32> = HashMap::new();
+    let ids = cells.columns().map(|column| column_id(tx, column)).collect::<Result<Vec<u32>>>()?;
     let mut insert = tx.prepare_cached("INSERT INTO window (part, end, cells) VALUES (?1, ?2, ?3)")?;
     for (end, row) in cells.rows().filter(|(end, _)| range.contains(*end)) {
-        let mut blob = Vec::new();
+        let mut blob = Vec::with_capacity(row.len() * CELL);
         for (column, value) in row {
-            let id = match ids.get(column) {
-                Some(id) => *id,
-                None => {
-                    let id = column_id(tx, column)?;
-                    ids.insert(column.clone(), id);
-                    id
-                }
-            };
-            blob.extend_from_slice(&id.to_le_bytes());
+            blob.extend_from_slice(&ids[*column].to_le_bytes());
             blob.extend_from_slice(&value.to_le_bytes());
         }
         insert.execute(params![part, end, blob])?;
@@ -113,34 +103,55 @@ fn cover(tx: &Transaction<'_>, part: i64, range: Ends) -> Result<()> {
 pub fn cells(connection: &mut Connection, key: &Key, range: Ends) -> Result<Cells> {
     let mut cells = Cells::default();
     let Some(part) = part_id(connection, key)? else { return Ok(cells) };
-    let mut handles: HashMap<u32, Option<usize>> = HashMap::new();
-    let mut name = connection.prepare_cached("SELECT name FROM column_name WHERE id = ?1")?;
+    // Handles by column id, looked up when first met: ids are small and dense.
+    let mut handles: Vec<Option<Handle>> = Vec::new();
     let mut statement = connection.prepare_cached(
         "SELECT end, cells FROM window WHERE part = ?1 AND end > ?2 AND end <= ?3 ORDER BY end",
     )?;
     let mut rows = statement.query(params![part, range.after, range.until])?;
     while let Some(row) = rows.next()? {
         let end: i64 = row.get(0)?;
-        for cell in row.get_ref(1)?.as_blob()?.chunks_exact(CELL) {
+        let blob = row.get_ref(1)?.as_blob()?;
+        let mut decoded = Vec::with_capacity(blob.len() / CELL);
+        for cell in blob.chunks_exact(CELL) {
             let (Ok(id), Ok(value)) = (cell[..4].try_into(), cell[4..].try_into()) else { continue };
-            let id = u32::from_le_bytes(id);
-            let handle = match handles.get(&id) {
-                Some(handle) => *handle,
-                None => {
-                    let name: Option<String> = name.query_row([id], |row| row.get(0)).optional()?;
-                    // A column that this version cannot read is skipped like one that is not there.
-                    let column: Option<Column> = name.and_then(|n| serde_json::from_str(&n).ok());
-                    let handle = column.map(|c| cells.column(&c));
-                    handles.insert(id, handle);
+            let (id, value) = (u32::from_le_bytes(id), f32::from_le_bytes(value));
+            let handle = match handles.get(id as usize) {
+                Some(Some(handle)) => *handle,
+                _ => {
+                    let handle = look_up(connection, id, &mut cells)?;
+                    // Only ids of the dictionary may make the list longer: a damaged one could be huge.
+                    if let Handle::Column(_) = handle {
+                        handles.resize(handles.len().max(id as usize + 1), None);
+                        handles[id as usize] = Some(handle);
+                    }
                     handle
                 }
             };
-            if let Some(handle) = handle {
-                cells.push(end, handle, f64::from(f32::from_le_bytes(value)));
+            if let (Handle::Column(ix), true) = (handle, value.is_finite()) {
+                decoded.push((ix, value));
             }
         }
+        cells.put_row(end, decoded);
     }
     Ok(cells)
+}
+
+/// What a column id stands for.
+#[derive(Clone, Copy)]
+enum Handle {
+    Column(usize),
+    /// Not in the dictionary, or written by a version that knows other columns: skipped.
+    Unknown,
+}
+
+fn look_up(connection: &Connection, id: u32, cells: &mut Cells) -> Result<Handle> {
+    let name: Option<String> = connection
+        .prepare_cached("SELECT name FROM column_name WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    let column: Option<Column> = name.and_then(|name| serde_json::from_str(&name).ok());
+    Ok(column.map_or(Handle::Unknown, |column| Handle::Column(cells.column(&column))))
 }
 
 /// See [`Store::has_cells`](super::Store::has_cells).

@@ -174,7 +174,7 @@ fn two_connections_write_at_once() {
         assert_eq!(store.covered(&key.into()).unwrap(), [ends(0, 1500)], "{key}");
         let read = store.cells(&key.into(), ends(0, 1500)).unwrap();
         assert_eq!(read.rows().count(), 25);
-        assert!(read.rows().all(|(_, row)| row.count() == 1));
+        assert!(read.rows().all(|(_, row)| row.len() == 1));
     }
     assert_eq!(store.cells(&"shared".into(), ends(0, 1500)).unwrap().get(120, &column("f1")), Some(120.0));
     assert!(store.take_warnings().is_empty());

@@ -5,13 +5,18 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::metrics::QUERIES_AT_ONCE;
+use super::traces::SEARCHES_AT_ONCE;
 use super::*;
 use crate::domain::{
     Column, Entity, LatencyUnit, Pool, Quantile, Rpc, ServiceName, Side, Slo, SloSource, Stat,
 };
-use crate::telemetry::{Jaeger, Prometheus, Series, Span, SpanKind, TraceId, TraceStats};
+use crate::telemetry::{Jaeger, Matrix, Prometheus, Series, Span, SpanKind, TraceId, TraceQuery, TraceStats};
+use crate::windows::settings::LatencySource;
 use crate::windows::trace::tests::span;
-use crate::windows::{EdgeSeen, Frame, NameMap, ObservedEdge, PlanInput, Source, WindowSettings, load};
+use crate::windows::{
+    EdgeSeen, Frame, NameMap, ObservedEdge, PlanInput, Source, SourceError, WindowSettings, load,
+};
 
 /// A whole number of pieces, so that tests can count them.
 const START: i64 = 240 * 60 * 100_000;
@@ -452,6 +457,28 @@ async fn nothing_after_the_question_is_read() {
 }
 
 #[tokio::test]
+async fn spans_that_ended_after_the_question_stay_unread() {
+    let settings = WindowSettings { latency_source: LatencySource::Traces, ..WindowSettings::default() };
+    let (bench, plan, source) = (bench(), plan_with(&settings, slo(SloSource::Traces)), metrics(1..=60));
+    // Besides the trace of every minute one of 20 s that begins 10 s before the end of minute 50.
+    let mut traces = FakeTraces::every_minute(1..=60);
+    let start = ((START + 50 * MINUTE - 10) as u64) * 1000;
+    traces
+        .spans
+        .push(vec![Span { trace: TraceId(999), ..span(1, 0, "web", SpanKind::Server, start, 20_000) }]);
+    let count =
+        Column::Latency { rpc: Rpc::entry(&"web".into(), None), side: Side::Client, stat: Stat::Count };
+    let asked_at = async |minute: i64| {
+        run(&bench, &plan, &past(0, minute), &source, Some(&traces)).await.unwrap();
+        frame(&bench, &plan, &past(0, minute)).columns[&count][49]
+    };
+    assert_eq!(asked_at(50).await, 1.0, "it is still running");
+    assert_eq!(asked_at(51).await, 2.0);
+    assert_eq!(asked_at(50).await, 1.0, "also when the store knows better");
+    assert_eq!(asked_at(60).await, 2.0);
+}
+
+#[tokio::test]
 async fn young_windows_are_fetched_again() {
     let (bench, plan) = (bench(), plan());
     let live = |minute: i64, second: i64| {
@@ -559,4 +586,86 @@ fn fetching_can_be_spawned() {
         let sources: Sources<'_, Prometheus, Jaeger> = Sources { metrics: None, traces: None };
         fetch(sources, &plan, &period, &bench.store, &crate::domain::NoProgress)
     });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_fetches_into_one_file_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plan, period) = (plan(), past(0, 960));
+    let one = async || {
+        let store = Store::open(dir.path(), "test").unwrap();
+        let (source, traces) = (metrics(1..=900), FakeTraces::every_minute(1..=960));
+        let sources = Sources { metrics: Some(&source), traces: Some(&traces) };
+        let report = fetch(sources, &plan, &period, &store, &crate::domain::NoProgress).await.unwrap();
+        assert_eq!((report.failed, report.warnings.len()), (0, 0), "{report:?}");
+        load(&store, &plan, &period).unwrap()
+    };
+    let (a, b) = tokio::join!(one(), one());
+    assert_eq!(a.frame.len(), 960);
+    assert_eq!(format!("{a:?}"), format!("{b:?}"));
+}
+
+#[tokio::test]
+async fn data_that_starts_late_is_not_taken_for_absent() {
+    let (bench, plan) = (bench(), plan());
+    // A day of which only the newest ten minutes have data: the probe's last point meets them.
+    let source = metrics(1431..=1440);
+    let report = run(&bench, &plan, &past(0, 1440), &source, None).await.unwrap();
+    assert!(report.present.contains("cpu"), "{report:?}");
+    assert_eq!(frame(&bench, &plan, &past(0, 1440)).len(), 10);
+    let probes =
+        source.asked.lock().unwrap().iter().filter(|(expr, _, _)| expr.starts_with("count(")).count();
+    assert_eq!(probes, plan.queries.len());
+}
+
+#[tokio::test]
+async fn a_query_that_cannot_be_counted_is_pulled_all_the_same() {
+    /// Refuses `count(…)`, as Prometheus does for scalars.
+    struct NoCount(FakeMetrics);
+    impl MetricSource for NoCount {
+        async fn query_range(
+            &self,
+            expr: &str,
+            start: Timestamp,
+            end: Timestamp,
+            step: Duration,
+        ) -> Result<Matrix, SourceError> {
+            if expr.starts_with("count(") {
+                return Err(SourceError("expected type instant vector".into()));
+            }
+            self.0.query_range(expr, start, end, step).await
+        }
+    }
+    let (bench, plan) = (bench(), plan());
+    let source = NoCount(metrics(1..=300));
+    let sources: Sources<'_, _, FakeTraces> = Sources { metrics: Some(&source), traces: None };
+    let report =
+        fetch(sources, &plan, &past(0, 300), &bench.store, &crate::domain::NoProgress).await.unwrap();
+    assert_eq!((report.failed, report.warnings.len()), (0, 0), "{report:?}");
+    assert_eq!(frame(&bench, &plan, &past(0, 300)).len(), 300);
+}
+
+#[tokio::test]
+async fn two_queries_for_one_column_do_not_mix() {
+    let catalogue =
+        CATALOGUE.replace("query = 'disk'", "query = 'cpu2'").replace("name = 'disk'", "name = 'cpu'");
+    let (bench, mut plan) = (bench(), plan());
+    let catalogue: crate::telemetry::Catalogue = toml::from_str(&catalogue).unwrap();
+    plan = Plan::new(PlanInput {
+        settings: &plan.settings,
+        catalogue: &catalogue,
+        vars: &BTreeMap::new(),
+        slos: &[by_query()],
+        names: &plan.names,
+        prometheus: Some("http://prometheus"),
+        jaeger: None,
+    });
+    let source = metrics(1..=2).with("cpu2", &[("app", "cart")], 2..=3, |_| 77.0);
+    run(&bench, &plan, &past(0, 3), &source, None).await.unwrap();
+    let frame = frame(&bench, &plan, &past(0, 3));
+    assert_eq!(
+        frame.columns[&cpu("cart", Pool::Mean)],
+        [1.0, 2.0, 77.0],
+        "the earlier query counts where it can"
+    );
 }

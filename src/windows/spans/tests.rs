@@ -17,7 +17,7 @@ fn cells(spans: impl IntoIterator<Item = Span>) -> Cells {
 
 fn cells_with(settings: &WindowSettings, spans: impl IntoIterator<Item = Span>) -> Cells {
     let names = NameMap::new([("cartservice".into(), "cart".into())]);
-    let mut window = Aggregator::new(WINDOW, settings, &names);
+    let mut window = Aggregator::new(WINDOW, settings, &names, &[Quantile(500), Quantile(950)]);
     for span in spans {
         window.push(span);
     }
@@ -74,6 +74,9 @@ fn a_call_has_five_sides() {
     let entry = Rpc::entry(&"web".into(), Some(&"op1".into()));
     assert_eq!(value(&cells, &entry, Side::Client, P50), Some(2000.0));
     assert_eq!(value(&cells, &entry, Side::Server, Stat::Count), Some(3.0));
+    // The quantile of an SLO is there for its requests, and for these alone.
+    let p95 = Stat::Quantile(Quantile(950));
+    assert_eq!((value(&cells, &entry, Side::Client, p95), get(Side::Client, p95)), (Some(2000.0), None));
     assert_eq!(value(&cells, &Rpc::entry(&"web".into(), None), Side::Client, Stat::Count), Some(3.0));
     assert_eq!(value(&cells, &Rpc::served_by(&"cart".into()), Side::Server, P50), Some(10.0));
 }
@@ -103,6 +106,23 @@ fn one_clock_is_trusted_and_noise_is_zero() {
 }
 
 #[test]
+fn spans_that_the_backend_moved_tell_durations_only() {
+    let moved = call(1, 20, 10, 4).into_iter().map(|s| Span { warned: s.id == SpanId(3), ..s });
+    let cells = cells(moved);
+    assert_eq!(value(&cells, &edge(), Side::Network, P50), Some(10.0));
+    assert_eq!(value(&cells, &edge(), Side::Request, P50), None);
+}
+
+#[test]
+fn spans_tell_where_services_run() {
+    let placed = call(1, 20, 10, 4).into_iter().map(|s| Span { node: Some("n1".into()), ..s });
+    let cells = cells(placed);
+    let (cart, web, n1) = ("cart".into(), "web".into(), "n1".into());
+    let range = crate::windows::cells::Ends { after: 0, until: 60 };
+    assert_eq!(cells.placements(range, 60), [(&cart, &n1, 60, 60), (&web, &n1, 60, 60)]);
+}
+
+#[test]
 fn a_server_that_outlives_the_call_leaves_the_network_unknown() {
     let cells = cells(call(1, 20, 500, 4));
     assert_eq!(value(&cells, &edge(), Side::Client, P50), Some(20.0));
@@ -127,8 +147,7 @@ fn spans_that_end_later_are_not_known_yet() {
     assert_eq!(value(&cells, &edge(), Side::Client, P50), Some(20.0));
     assert_eq!(value(&cells, &Rpc::entry(&"web".into(), None), Side::Client, P50), None);
     let callers: Vec<_> = cells
-        .rows()
-        .flat_map(|(_, row)| row.map(|(c, _)| c.clone()).collect::<Vec<_>>())
+        .columns()
         .filter(|c| matches!(c, Column::Latency { rpc, .. } if rpc.caller == Party::User))
         .collect();
     assert!(callers.is_empty(), "nothing below the unfinished root is a request from outside: {callers:?}");
@@ -176,17 +195,19 @@ fn any_span() -> impl Strategy<Value = Span> {
 
 proptest! {
     #[test]
-    fn any_spans_give_sound_latencies(spans in proptest::collection::vec(any_span(), 0..40)) {
+    fn any_spans_give_sound_latencies(mut spans in proptest::collection::vec(any_span(), 0..40)) {
+        spans.sort_by_key(|s| s.trace);
         let settings = WindowSettings::default();
         let names = NameMap::default();
         let everything = Window { start_ns: 0, end_ns: u64::MAX, known_ns: u64::MAX };
-        let mut window = Aggregator::new(everything, &settings, &names);
+        let mut window = Aggregator::new(everything, &settings, &names, &settings.quantiles);
         for span in spans {
             window.push(span);
         }
         let cells = window.finish(60);
         for (_, row) in cells.rows() {
-            let row: HashMap<&Column, f32> = row.collect();
+            let row: HashMap<&Column, f32> =
+                row.iter().map(|(ix, value)| (cells.columns().nth(*ix).unwrap(), *value)).collect();
             for (column, value) in &row {
                 prop_assert!(value.is_finite() && *value >= 0.0, "{column:?} = {value}");
                 let Column::Latency { rpc, side, stat: Stat::Quantile(Quantile(500)) } = column else { continue };

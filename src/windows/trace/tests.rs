@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::telemetry::TraceId;
+use crate::telemetry::{SpanId, SpanKind, TraceId};
 
 /// A span of `service` named like its id; times in milliseconds.
 pub(crate) fn span(id: u64, parent: u64, service: &str, kind: SpanKind, start: u64, duration: u64) -> Span {

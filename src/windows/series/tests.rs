@@ -60,7 +60,10 @@ fn replicas_are_pooled_and_placed() {
     assert_eq!(cells.get(60, &metric(Entity::Service("web".into()), Pool::Max)), None);
     let (cart, web) = ("cart".into(), "web".into());
     let (n1, n2) = ("n1".into(), "n2".into());
-    assert_eq!(cells.placements(60), [(&cart, &n1, 60, 120), (&cart, &n2, 60, 60), (&web, &n1, 60, 60)]);
+    assert_eq!(
+        cells.placements(RANGE, 60),
+        [(&cart, &n1, 60, 120), (&cart, &n2, 60, 60), (&web, &n1, 60, 60)]
+    );
 }
 
 #[test]
@@ -100,7 +103,7 @@ fn channels_and_nodes_are_entities() {
     let m = matrix([series(&[("node", "n1")], &[(60, 4.0)])]);
     let read = read_with(&m, Meaning::Feature(feature(Scope::Node)));
     assert_eq!(read.cells.get(60, &metric(Entity::Node("n1".into()), Pool::Mean)), Some(4.0));
-    assert!(read.cells.placements(60).is_empty(), "a node series says nothing about services");
+    assert!(read.cells.placements(RANGE, 60).is_empty(), "a node series says nothing about services");
 }
 
 #[test]
