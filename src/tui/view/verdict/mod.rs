@@ -136,8 +136,11 @@ fn text_context<'a>(state: &'a State, theme: &'a Theme, answer: &'a Answer, body
 
 fn document<'a>(c: &Context<'a>, answer: &Answer, body: Rect) -> Document<'a> {
     let mut head = answer::head(c, answer);
-    head.extend(answer::path(c));
-    Document { head, ranking: Ranking::new(c, body.width < WIDE), notes: answer::notes(c) }
+    let mut notes = Vec::new();
+    // With few lines, the ranking comes first: it is what one moves in.
+    if c.compact { &mut notes } else { &mut head }.extend(answer::path(c));
+    notes.extend(answer::notes(c));
+    Document { head, ranking: Ranking::new(c, body.width < WIDE), notes }
 }
 
 /// How a question stands that is not answered yet.
