@@ -38,8 +38,11 @@ impl<'a> Ranking<'a> {
     /// The ranking of the context's verdict; `inline` if the resources stand within it.
     pub(super) fn new(c: &Context<'a>, inline: bool) -> Self {
         let rows = c.state.ranking_rows();
-        let mut head = vec![Line::default(), heading(c, "Ranking")];
-        head.extend(c.wrapped(words::basis(c.verdict.basis), c.style(Role::Muted)));
+        let mut head = Vec::new();
+        if !c.compact {
+            head.extend([Line::default(), heading(c, "Ranking")]);
+            head.extend(c.wrapped(words::basis(c.verdict.basis), c.style(Role::Muted)));
+        }
         if rows.is_empty() {
             let none = if c.verdict.ranking.is_empty() {
                 "No service was considered."
