@@ -114,7 +114,7 @@ impl Picture {
     pub fn staleness(&self, now: Timestamp) -> Option<Staleness> {
         let age = self.age(now);
         if self.engine_gone {
-            return Some(Staleness { why: "the engine stopped".to_owned(), age });
+            return Some(Staleness { why: "The engine stopped".to_owned(), age });
         }
         let down =
             self.health.values().find(|h| h.kind == BackendKind::Prometheus && h.state == BackendState::Down);
@@ -123,7 +123,7 @@ impl Picture {
             return Some(Staleness { why: format!("Prometheus does not answer{detail}"), age });
         }
         let age = age.filter(|a| *a >= STALE_AFTER)?;
-        Some(Staleness { why: "no new data arrives".to_owned(), age: Some(age) })
+        Some(Staleness { why: "No new data arrives".to_owned(), age: Some(age) })
     }
 }
 

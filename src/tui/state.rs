@@ -179,8 +179,7 @@ impl State {
     pub fn slo_rows(&self) -> Vec<&SloStatus> {
         let needle = self.lists[Screen::Slos as usize].needle();
         let Some(snapshot) = &self.picture().snapshot else { return Vec::new() };
-        let mut rows: Vec<_> =
-            snapshot.slos.iter().filter(|s| s.name.as_str().to_lowercase().contains(&needle)).collect();
+        let mut rows: Vec<_> = snapshot.slos.iter().filter(|s| contains(s.name.as_str(), &needle)).collect();
         if self.order == SloOrder::WorstFirst {
             rows.sort_by(|a, b| {
                 b.state
@@ -212,16 +211,18 @@ impl State {
         let needle = self.lists[Screen::Verdict as usize].needle();
         let Some(answer) = self.selected_answer() else { return Vec::new() };
         let ranking = answer.verdict.ranking.iter().enumerate();
-        ranking
-            .map(|(i, r)| (i + 1, r))
-            .filter(|(_, r)| r.service.as_str().to_lowercase().contains(&needle))
-            .collect()
+        ranking.map(|(i, r)| (i + 1, r)).filter(|(_, r)| contains(r.service.as_str(), &needle)).collect()
     }
 
     /// Says something at the bottom of the screen.
     pub fn say(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), failure: false, since: self.now });
     }
+}
+
+/// Whether `name` contains `needle`, which is in lower case.
+fn contains(name: &str, needle: &str) -> bool {
+    needle.is_empty() || name.to_lowercase().contains(needle)
 }
 
 /// How far an SLO is over its objective; unknown counts as not at all.

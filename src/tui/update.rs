@@ -57,7 +57,14 @@ fn engine(state: &mut State, event: &EngineEvent) {
     match event {
         EngineEvent::Verdict { slo, .. } => {
             let asked = state.asked.remove(slo).is_some();
-            let in_view = state.screen == Screen::Verdict && state.slo.as_ref() == Some(slo);
+            let selected = state.slo.as_ref() == Some(slo);
+            if asked && selected && state.paused.is_none() {
+                // A new answer is read from its beginning, with its first suspect open.
+                state.suspect = None;
+                let list = &mut state.lists[Screen::Verdict as usize];
+                (list.offset, list.last_index) = (0, 0);
+            }
+            let in_view = selected && state.screen == Screen::Verdict;
             let text = match (asked, state.paused.is_some(), in_view) {
                 (true, true, _) => format!("the verdict on {slo} is there: unpause to see it"),
                 (true, false, false) => format!("the verdict on {slo} is there"),

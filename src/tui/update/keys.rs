@@ -10,7 +10,7 @@ use crate::tui::action::Action;
 use crate::tui::effect::Effect;
 use crate::tui::keymap::Chord;
 use crate::tui::state::{Screen, SloOrder, State};
-use crate::tui::words;
+use crate::tui::{view, words};
 
 /// Longest filter, in characters.
 const FILTER_MAX: usize = 100;
@@ -143,7 +143,11 @@ fn open(state: &mut State) -> Vec<Effect> {
     match state.screen {
         Screen::Slos if state.slo.is_some() => go(state, Screen::Tree),
         Screen::Tree => show_verdict(state),
-        Screen::Slos | Screen::Verdict => Vec::new(),
+        Screen::Slos => Vec::new(),
+        Screen::Verdict => {
+            state.say("this is the last screen");
+            Vec::new()
+        }
     }
 }
 
@@ -157,6 +161,11 @@ fn show_verdict(state: &mut State) -> Vec<Effect> {
         && answer.verdict.ranking.iter().any(|r| r.service == place.service)
     {
         state.suspect = Some(place.service.clone());
+        let effects = go(state, Screen::Verdict);
+        let (_, focus) = view::verdict_extent(state);
+        // The answer stays in sight if it can; the chosen service must.
+        state.list_mut().offset = view::keep_visible(0, focus, view::page(state));
+        return effects;
     }
     go(state, Screen::Verdict)
 }

@@ -26,7 +26,7 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let inner = paint::indent(area, 1);
     let cells = usize::from(inner.width);
     if area.height == 1 {
-        let mut parts = vec![title(state, theme, 9), clock(state, theme, 5)];
+        let mut parts = vec![title(state, theme, 9), clock(state, theme, 3)];
         parts.extend(paused(state, theme));
         parts.extend(backends(state, theme, 4));
         parts.push(age(state, theme));

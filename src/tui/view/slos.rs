@@ -70,7 +70,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
 fn grid(burns: &[String], order: SloOrder, widest: usize, width: u16) -> Grid {
     let name = match order {
         SloOrder::WorstFirst => "SLO, worst first",
-        SloOrder::Configured => "SLO, as configured",
+        SloOrder::Configured => "SLO, in order",
     };
     let mut columns = vec![
         Column::left("state", 10, 10),

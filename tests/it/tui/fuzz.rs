@@ -146,7 +146,7 @@ fn engine_event(n: u8) -> EngineEvent {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
     #[test]
     fn nothing_panics(steps in prop::collection::vec(step(), 1..60), ascii: bool) {
         let mut driver = Driver::with(80, 24, ascii, None);

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use ratatui::style::{Color, Modifier};
+
 use sagetop::domain::{Clean, ServiceName};
 use sagetop::engine::{EngineEvent, Request};
 use sagetop::tui::action::Action;
 use sagetop::tui::effect::Effect;
 use sagetop::tui::event::Event;
 use sagetop::tui::state::Screen;
+use sagetop::tui::theme::Themes;
 
 use super::driver::Driver;
 use super::fixture;
@@ -24,13 +27,13 @@ fn keys_lead_to_views() {
         ("enter", &["[Tree]", "checkoutservice", "recommendationservice", "culprit cpu"]),
         ("2", &["[Tree]", "frontend"]),
         ("3", &["[Verdict]", "Had recommendationservice's CPU been normal"]),
-        ("v", &["[Verdict]", "171 ms [150-198] instead", "0.97"]),
+        ("v", &["[Verdict]", "171 ms [150-198]", "0.97"]),
         ("enter enter", &["[Verdict]"]),
         ("enter enter esc", &["[Tree]"]),
         ("enter enter esc esc", &["[SLOs]"]),
         ("v esc", &["[SLOs]"]),
         ("esc", &["this is the first screen; q leaves"]),
-        ("s", &["SLO, as configured", "in the order of the configuration"]),
+        ("s", &["SLO, in order", "in the order of the configuration"]),
         ("s s", &["SLO, worst first"]),
         ("p", &["PAUSED"]),
         ("r", &["fetching again"]),
@@ -245,6 +248,38 @@ fn the_verdict_opens_at_the_service_of_the_tree() {
     driver.engine([fixture::answered(7, fixture::verdict())]);
     driver.press("2 down down down down enter");
     assert_eq!(driver.state.suspect, Some(ServiceName::new("checkoutservice")));
+}
+
+#[test]
+fn the_chosen_service_is_in_sight_however_far_down_the_ranking() {
+    let mut driver = Driver::usual(80, 24);
+    let mut snapshot = fixture::big(300);
+    snapshot.version = 8;
+    driver
+        .engine([EngineEvent::Snapshot(Arc::new(snapshot)), fixture::answered(8, fixture::big_verdict(300))]);
+    driver.press("2 / s e r v i c e - 2 9 9 enter end enter");
+    assert!(driver.cursor_line().contains("service-299"), "{}", driver.text());
+}
+
+#[test]
+fn a_new_answer_is_read_from_its_beginning() {
+    let mut driver = Driver::usual(80, 24);
+    driver.engine([fixture::answered(7, fixture::verdict())]);
+    driver.press("v end d");
+    driver.engine([fixture::answered(8, fixture::unsure())]);
+    assert_eq!(driver.state.suspect, Some(ServiceName::new("recommendationservice")));
+    assert!(driver.text().contains("No sure cause."), "{}", driver.text());
+}
+
+#[test]
+fn without_colours_everything_is_still_told() {
+    let mut driver = Driver::usual(80, 24);
+    driver.state.themes = Themes::builtin().unwrap().without_colour();
+    let buf = driver.buffer();
+    assert!(buf.content().iter().all(|c| c.fg == Color::Reset && c.bg == Color::Reset));
+    let selected: Vec<_> = (0..24).filter(|y| buf[(40, *y)].modifier.contains(Modifier::REVERSED)).collect();
+    assert_eq!(selected, [3], "the selected line, and only that, is in reverse video");
+    assert!(driver.text().contains("› ✖ BREACHED"));
 }
 
 #[test]

@@ -3,11 +3,12 @@
 #![cfg(unix)]
 
 use std::io::{Read, Write};
-use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
-use sagetop::engine::Request;
+use sagetop::domain::Timestamp;
+use sagetop::engine::{EngineEvent, Request, Snapshot};
 use sagetop::tui::{self, TuiOptions};
 use tokio::sync::mpsc;
 
@@ -28,7 +29,7 @@ fn child() {
         let (request_tx, mut requests) = mpsc::channel(1);
         tokio::spawn(async move {
             for event in fixture::usual() {
-                events.send(event).await.unwrap();
+                events.send(fresh(event)).await.unwrap();
             }
             while let Some(request) = requests.recv().await {
                 if let Request::Diagnose(_) = request {
@@ -40,6 +41,17 @@ fn child() {
         tui::run(event_rx, request_tx, TuiOptions::builtin().unwrap()).await
     });
     println!("screens ended: {}", result.map_or_else(|e| e.to_string(), |()| "well".to_owned()));
+}
+
+/// The fixture's picture as of now: the child reads the real clock.
+fn fresh(event: EngineEvent) -> EngineEvent {
+    let EngineEvent::Snapshot(snapshot) = event else { return event };
+    let mut snapshot = Snapshot::clone(&snapshot);
+    snapshot.at = Timestamp::now();
+    for slo in &mut snapshot.slos {
+        slo.at = snapshot.at;
+    }
+    EngineEvent::Snapshot(Arc::new(snapshot))
 }
 
 struct Terminal {

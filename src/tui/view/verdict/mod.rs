@@ -12,6 +12,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
+use ranking::Ranking;
+
 use super::paint::{self, span};
 use crate::domain::Verdict;
 use crate::tui::action::Action;
@@ -49,12 +51,30 @@ impl Context<'_> {
     }
 }
 
-/// The text, and which of its lines belong to the selected service.
-struct Document {
-    lines: Vec<Line<'static>>,
-    focus: Range<usize>,
-    /// The line with the cursor.
-    cursor: Option<usize>,
+/// The text in its three parts; only the middle one can be long.
+struct Document<'a> {
+    head: Vec<Line<'static>>,
+    ranking: Ranking<'a>,
+    notes: Vec<Line<'static>>,
+}
+
+impl Document<'_> {
+    fn len(&self) -> usize {
+        self.head.len() + self.ranking.len() + self.notes.len()
+    }
+
+    /// The lines of the selected service; the first of them has the cursor.
+    fn focus(&self) -> Option<Range<usize>> {
+        self.ranking.focus().map(|f| f.start + self.head.len()..f.end + self.head.len())
+    }
+
+    fn line(&self, c: &Context<'_>, i: usize) -> Option<Line<'static>> {
+        let Some(below) = i.checked_sub(self.head.len()) else { return self.head.get(i).cloned() };
+        match below.checked_sub(self.ranking.len()) {
+            None => self.ranking.line(c, below),
+            Some(i) => self.notes.get(i).cloned(),
+        }
+    }
 }
 
 /// Where the text stands.
@@ -69,27 +89,25 @@ fn side_area(body: Rect) -> Rect {
 
 /// Lines of the text, and those of the selected service.
 pub(super) fn extent(state: &State, body: Rect) -> (usize, Range<usize>) {
-    let theme = state.themes.current();
-    match state.selected_answer() {
-        Some(answer) => {
-            let document = document(state, theme, answer, body);
-            (document.lines.len(), document.focus)
-        }
-        None => (0, 0..0),
-    }
+    let Some(answer) = state.selected_answer() else { return (0, 0..0) };
+    let document = document(&text_context(state, state.themes.current(), answer, body), answer, body);
+    (document.len(), document.focus().unwrap_or(0..0))
 }
 
 /// Draws the screen.
 pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     let Some(answer) = state.selected_answer() else { return waiting(state, theme, body, buf) };
-    let document = document(state, theme, answer, body);
+    let c = text_context(state, theme, answer, body);
+    let document = document(&c, answer, body);
+    let cursor = document.focus().map(|f| f.start);
     let list = list_area(body);
     let text = paint::indent(list, GUTTER);
     let offset = state.list().offset;
-    for (y, line) in document.lines.iter().skip(offset).take(usize::from(list.height)).enumerate() {
-        paint::line(buf, text, y, line);
-        if document.cursor == Some(offset + y) {
-            paint::text(buf, list, y, 0, 1, state.symbols().cursor, theme.style(Role::Key));
+    for y in 0..usize::from(list.height) {
+        let Some(line) = document.line(&c, offset + y) else { break };
+        paint::line(buf, text, y, &line);
+        if cursor == Some(offset + y) {
+            paint::text(buf, list, y, 0, 1, c.symbols.cursor, theme.style(Role::Key));
             paint::restyle(buf, list, y, theme.style(Role::Selected));
         }
     }
@@ -111,19 +129,18 @@ fn context<'a>(state: &'a State, theme: &'a Theme, verdict: &'a Verdict, width: 
     Context { state, theme, verdict, symbols: state.symbols(), width: usize::from(width), compact }
 }
 
-fn document(state: &State, theme: &Theme, answer: &Answer, body: Rect) -> Document {
-    let width = paint::indent(list_area(body), GUTTER).width;
-    let context = context(state, theme, &answer.verdict, width);
-    let mut lines = answer::head(&context, answer);
-    lines.extend(answer::path(&context));
-    let inline = body.width < WIDE;
-    let from = lines.len();
-    let (ranking, rows) = ranking::lines(&context, inline);
-    let focus = rows.start + from..rows.end + from;
-    let cursor = (!ranking.is_empty() && focus.start < focus.end).then_some(focus.start);
-    lines.extend(ranking);
-    lines.extend(answer::notes(&context));
-    Document { lines, focus, cursor }
+/// The context of the text, which stands left of the resources on wide screens.
+fn text_context<'a>(state: &'a State, theme: &'a Theme, answer: &'a Answer, body: Rect) -> Context<'a> {
+    context(state, theme, &answer.verdict, paint::indent(list_area(body), GUTTER).width)
+}
+
+fn document<'a>(c: &Context<'a>, answer: &Answer, body: Rect) -> Document<'a> {
+    let mut head = answer::head(c, answer);
+    let mut notes = Vec::new();
+    // With few lines, the ranking comes first: it is what one moves in.
+    if c.compact { &mut notes } else { &mut head }.extend(answer::path(c));
+    notes.extend(answer::notes(c));
+    Document { head, ranking: Ranking::new(c, body.width < WIDE), notes }
 }
 
 /// How a question stands that is not answered yet.

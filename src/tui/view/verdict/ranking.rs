@@ -20,34 +20,68 @@ const RESOURCE: usize = 7;
 /// Cells of a score.
 const SCORE: usize = 8;
 
-/// The ranking's lines, and which of them belong to the selected service.
-pub(super) fn lines(c: &Context<'_>, inline: bool) -> (Vec<Line<'static>>, Range<usize>) {
-    let rows = c.state.ranking_rows();
-    let mut lines = vec![Line::default(), heading(c, "Ranking")];
-    lines.extend(c.wrapped(words::basis(c.verdict.basis), c.style(Role::Muted)));
-    if rows.is_empty() {
-        let none = if c.verdict.ranking.is_empty() {
-            "No service was considered."
-        } else {
-            "No name contains that."
-        };
-        lines.extend(c.wrapped(none, Style::new()));
-        return (lines, 0..0);
-    }
-    let top = c.verdict.ranking.iter().map(|r| r.score).filter(|s| s.is_finite()).fold(0.0, f64::max);
-    let widest = rows.iter().map(|(_, r)| paint::width(r.service.as_str())).max().unwrap_or(0);
-    let mut focus = 0..0;
-    for (place, ranked) in rows {
-        let from = lines.len();
-        lines.push(row(c, place, ranked, top, widest));
-        if Some(&ranked.service) == c.state.suspect.as_ref() {
-            if inline {
-                lines.extend(resources::lines(c, false));
-            }
-            focus = from..lines.len();
+/// The ranking. Its lines are made when they are drawn: there may be hundreds of services.
+pub(super) struct Ranking<'a> {
+    head: Vec<Line<'static>>,
+    rows: Vec<(usize, &'a Ranked)>,
+    /// The selected row.
+    open: Option<usize>,
+    /// The lines below the selected row.
+    details: Vec<Line<'static>>,
+    /// The best score.
+    top: f64,
+    /// Cells of the longest name.
+    widest: usize,
+}
+
+impl<'a> Ranking<'a> {
+    /// The ranking of the context's verdict; `inline` if the resources stand within it.
+    pub(super) fn new(c: &Context<'a>, inline: bool) -> Self {
+        let rows = c.state.ranking_rows();
+        let mut head = Vec::new();
+        if !c.compact {
+            head.extend([Line::default(), heading(c, "Ranking")]);
+            head.extend(c.wrapped(words::basis(c.verdict.basis), c.style(Role::Muted)));
         }
+        if rows.is_empty() {
+            let none = if c.verdict.ranking.is_empty() {
+                "No service was considered."
+            } else {
+                "No name contains that."
+            };
+            head.extend(c.wrapped(none, Style::new()));
+        }
+        let open = rows.iter().position(|(_, r)| Some(&r.service) == c.state.suspect.as_ref());
+        let details = if inline && open.is_some() { resources::lines(c, false) } else { Vec::new() };
+        let top = c.verdict.ranking.iter().map(|r| r.score).filter(|s| s.is_finite()).fold(0.0, f64::max);
+        let widest = rows.iter().map(|(_, r)| r.service.0.width()).max().unwrap_or(0);
+        Self { head, rows, open, details, top, widest }
     }
-    (lines, focus)
+
+    /// Number of lines.
+    pub(super) fn len(&self) -> usize {
+        self.head.len() + self.rows.len() + self.details.len()
+    }
+
+    /// The lines of the selected service.
+    pub(super) fn focus(&self) -> Option<Range<usize>> {
+        let from = self.head.len() + self.open?;
+        Some(from..from + 1 + self.details.len())
+    }
+
+    /// Line `i`.
+    pub(super) fn line(&self, c: &Context<'_>, i: usize) -> Option<Line<'static>> {
+        let Some(i) = i.checked_sub(self.head.len()) else { return self.head.get(i).cloned() };
+        // Rows below the selected one stand below its details.
+        let row = match self.open {
+            Some(open) if i > open => match self.details.get(i - open - 1) {
+                Some(line) => return Some(line.clone()),
+                None => i - self.details.len(),
+            },
+            _ => i,
+        };
+        self.rows.get(row).map(|(place, ranked)| self::row(c, *place, ranked, self.top, self.widest))
+    }
 }
 
 fn row(c: &Context<'_>, place: usize, ranked: &Ranked, top: f64, widest: usize) -> Line<'static> {

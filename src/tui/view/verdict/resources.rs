@@ -103,8 +103,8 @@ impl Layout {
             fits
         };
         let resource = take(RESOURCE, 8);
-        let met = take(MET, 12);
-        let odds = take(ODDS, 12);
+        let met = take(MET, 16);
+        let odds = take(ODDS, 24);
         Self { metric: room.min(36), odds, met, resource }
     }
 
