@@ -59,7 +59,9 @@ pub struct World<'a> {
     normal_z: Vec<Option<Tensor>>,
     /// Observed minus decoded log-latency; missing observations stand at the decoded value.
     residual: Vec<Tensor>,
-    /// Residuals of ordinary times, drawn from the likelihood.
+    /// Scale at which the observation was decoded.
+    scale: Vec<Tensor>,
+    /// Residuals of ordinary times in units of the scale, drawn from the likelihood.
     fresh: Vec<Tensor>,
 }
 
@@ -98,18 +100,18 @@ impl<'a> World<'a> {
             .collect::<Result<Vec<_>>>()?;
         let normal_batch = Batch { x: normal_x.clone(), ..batch.clone() };
         let normal_z = prior_sample(model, &normal_batch, &mut rng)?;
-        let (mut residual, mut fresh) = (Vec::new(), Vec::new());
+        let (mut residual, mut scale, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
         for j in 0..model.cbn.latencies.len() {
-            let decoded = model.decode(j, &batch.x, &z, &batch.y)?;
+            let decoded = model.widened(j, &model.decode(j, &batch.x, &z, &batch.y)?)?;
             let known = batch.weight[j].gt(0.0)?.to_dtype(candle_core::DType::F32)?;
             let left = ((&batch.y.ln[j] - &decoded.mean)? * &known)?;
             batch.y.set(j, (&decoded.mean + &left)?, &model.normaliser)?;
             let (rows, quantiles) = left.dims2()?;
-            let draw = student(rows, quantiles, &mut rng)?;
-            fresh.push((draw * decoded.ln_scale.exp()?)?);
+            fresh.push(student(rows, quantiles, &mut rng)?);
+            scale.push(decoded.ln_scale.exp()?);
             residual.push(left);
         }
-        Ok(Self { model, kinds, windows, samples, batch, z, normal_x, normal_z, residual, fresh })
+        Ok(Self { model, kinds, windows, samples, batch, z, normal_x, normal_z, residual, scale, fresh })
     }
 
     /// Latencies had `intervention` been in force.
@@ -138,11 +140,17 @@ impl<'a> World<'a> {
             if !touched[j] {
                 continue;
             }
-            let decoded = self.model.decode(j, &x, &z, &y)?;
+            let decoded = self.model.widened(j, &self.model.decode(j, &x, &z, &y)?)?;
+            let scale = decoded.ln_scale.exp()?;
+            // A residual is so many scales. Far outside the training range the scale is wide,
+            // because shares are not known out there; back in the range, what was lack of
+            // knowledge must not stay as if it were the service's own time.
+            let shrink = scale.div(&self.scale[j])?.minimum(1.0)?;
+            let kept = (&self.residual[j] * shrink)?;
             let own = node.entities.first().and_then(|e| intervention.get(e));
             let residual = match own {
-                Some(reset) => towards(&self.residual[j], &self.fresh[j], reset.share)?,
-                None => self.residual[j].clone(),
+                Some(reset) => towards(&kept, &(&self.fresh[j] * &scale)?, reset.share)?,
+                None => kept,
             };
             y.set(j, (decoded.mean + residual)?, &self.model.normaliser)?;
         }

@@ -14,7 +14,7 @@ use crate::config::{Config, Context};
 use crate::diagnosis::verdict::minus;
 use crate::diagnosis::{Case, DiagnosisSettings, FeatureKinds, diagnose};
 use crate::domain::{
-    BackendHealth, Clean, Column, Progress, Side, Slo, SloStatus, Stat, Timestamp, Verdict,
+    BackendHealth, Clean, Column, Entity, Progress, ServiceName, Side, Slo, SloStatus, Stat, Timestamp, Verdict,
 };
 use crate::gvae::{GvaeError, TrainSettings};
 use crate::slo;
@@ -146,6 +146,9 @@ impl Engine {
                 EdgeSeen::Metrics => EdgeOrigin::Metrics,
             };
             graph.add_edge(&edge.caller, &edge.callee, origin, edge.calls);
+        }
+        for service in frame.columns.keys().filter_map(speaks_for_itself) {
+            graph.add_service(service, true);
         }
         let statuses = self.slos.iter().map(|slo| self.status(slo, &frame, at)).collect();
         Ok(Picture { at, frame, graph: Arc::new(graph), statuses })
@@ -298,5 +301,14 @@ impl Engine {
             settings: &self.diagnosis,
         };
         Ok(diagnose(&case, progress)?)
+    }
+}
+
+/// The service whose own telemetry a column is, as opposed to what its callers say about it.
+fn speaks_for_itself(column: &Column) -> Option<&ServiceName> {
+    match column {
+        Column::Metric { entity: Entity::Service(service), .. } => Some(service),
+        Column::Latency { rpc, side: Side::Server, .. } => rpc.callee.service(),
+        Column::Metric { .. } | Column::Latency { .. } => None,
     }
 }
