@@ -58,11 +58,14 @@ fn report(verdict: &Verdict, out: &mut Output) -> std::io::Result<()> {
             writeln!(out, "  path: {}", path.join(" → "))?;
         }
     }
-    writeln!(out, "\n{:<4}{:<28}{:>9}  {:<9}{:<34}", "", "service", "score", "resource", "had it been normal")?;
+    writeln!(
+        out,
+        "\n{:<4}{:<28}{:>9}  {:<9}{:<34}",
+        "", "service", "score", "resource", "had it been normal"
+    )?;
     for (place, ranked) in verdict.ranking.iter().take(LISTED).enumerate() {
         let suspect = verdict.suspects.iter().find(|s| s.service == ranked.service);
-        let resource =
-            suspect.and_then(|s| s.resources.first()).map_or("", |r| r.resource.word());
+        let resource = suspect.and_then(|s| s.resources.first()).map_or("", |r| r.resource.word());
         let outcome = suspect.and_then(|s| s.counterfactual.as_ref()).map_or(String::new(), outcome);
         writeln!(
             out,
@@ -98,7 +101,12 @@ pub fn headline(verdict: &Verdict) -> String {
     let names: Vec<_> = verdict.culprits.iter().map(|c| c.service.as_str()).collect();
     let observed = millis(verdict.slo.observed_ms);
     let had = |c: &Counterfactual| {
-        format!("had {} been normal, {} would be {} instead of {observed}", names.join(" and "), verdict.slo.quantile, outcome(c))
+        format!(
+            "had {} been normal, {} would be {} instead of {observed}",
+            names.join(" and "),
+            verdict.slo.quantile,
+            outcome(c)
+        )
     };
     match verdict.kind {
         VerdictKind::Culprits => {
@@ -113,11 +121,16 @@ pub fn headline(verdict: &Verdict) -> String {
             format!("root cause: {} ({resource}{node}){why}", names.join(", "))
         }
         VerdictKind::Latent => {
-            format!("root cause: {}, but in no measured metric: a code path, a lock, a pool, a cache", names.join(", "))
+            format!(
+                "root cause: {}, but in no measured metric: a code path, a lock, a pool, a cache",
+                names.join(", ")
+            )
         }
         VerdictKind::Load => "load: every service is normal for this load; the load is not".to_owned(),
         VerdictKind::Healthy => "the objective is met".to_owned(),
-        VerdictKind::Unsure => "unsure: the model does not know this situation; the ranking is a hint only".to_owned(),
+        VerdictKind::Unsure => {
+            "unsure: the model does not know this situation; the ranking is a hint only".to_owned()
+        }
         VerdictKind::Unresolved => {
             "unresolved: no small set of services, back to normal, would meet the objective".to_owned()
         }
@@ -126,7 +139,11 @@ pub fn headline(verdict: &Verdict) -> String {
 
 fn resources(culprit: &Culprit, out: &mut Output) -> std::io::Result<()> {
     writeln!(out, "\n{}", culprit.service)?;
-    writeln!(out, "    {:<9}{:<44}{:>14}{:>14}{:>10}", "resource", "metric", "observed", "normal", "surprise")?;
+    writeln!(
+        out,
+        "    {:<9}{:<44}{:>14}{:>14}{:>10}",
+        "resource", "metric", "observed", "normal", "surprise"
+    )?;
     for r in &culprit.resources {
         writeln!(
             out,

@@ -35,7 +35,8 @@ pub struct FeatureKinds(Vec<(Scope, Clean, FeatureKind)>);
 impl FeatureKinds {
     /// Reads them off a catalogue; the first of two with the same name counts.
     pub fn of(catalogue: &Catalogue) -> Self {
-        let kind = |f: &Feature| FeatureKind { resource: f.resource, direction: f.direction, drifts: f.drifts };
+        let kind =
+            |f: &Feature| FeatureKind { resource: f.resource, direction: f.direction, drifts: f.drifts };
         Self(catalogue.feature.iter().map(|f| (f.scope, f.name.clone(), kind(f))).collect())
     }
 }

@@ -22,6 +22,8 @@ pub struct Suspect {
     pub service: ServiceName,
     /// Sum of its own surprises over the three channels.
     pub own: f64,
+    /// Its strongest single surprise: whether anything about it is unusual at all.
+    pub peak: f64,
     /// Share of all slowness that its reset removes, 0 to 1.
     pub explained: f64,
     /// What it is ranked by.
@@ -51,13 +53,12 @@ pub fn suspects(cbn: &Cbn, evidence: &Evidence, world: &World, unusual: f64) -> 
     for service in cbn.services() {
         let reset = reset_of(cbn, evidence, service);
         let prediction = world.predict(&reset)?;
-        let own = [&evidence.metrics, &evidence.latencies, &evidence.channels]
-            .iter()
-            .map(|channel| strongest(channel.get(service)))
-            .sum();
+        let channels = [&evidence.metrics, &evidence.latencies, &evidence.channels]
+            .map(|channel| strongest(channel.get(service)));
         all.push(Suspect {
             service: service.clone(),
-            own,
+            own: channels.iter().sum(),
+            peak: channels.iter().copied().fold(0.0, f64::max),
             explained: world.explained(&prediction)?,
             score: 0.0,
             resources: resources(evidence, service, unusual),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::counterfactual::World;
 use super::evidence::{self, Evidence};
 use super::reference::{FeatureKinds, Reference};
-use super::search::{Target, outcome, smallest_set};
+use super::search::{Target, main_cause, outcome, smallest_set};
 use super::settings::DiagnosisSettings;
 use super::suspects::{Suspect, reset_resource, suspects};
 use crate::causal::Cbn;
@@ -82,7 +82,7 @@ pub fn diagnose(case: &Case, progress: &dyn Progress) -> Result<Verdict, Diagnos
     let violated = case.status.observed_ms.is_some_and(|ms| ms > case.slo.objective_ms);
     let mut warnings = Vec::new();
     let doubts = doubts(case, &suspects);
-    let (kind, blamed) = judge(case, &world, target, &evidence, &suspects, violated, &doubts)?;
+    let (kind, blamed) = judge(case, &world, target, &evidence, &suspects, violated, &doubts, &mut warnings)?;
     warnings.extend(doubts.iter().cloned());
     if target.is_none() {
         warnings.push(Clean::new("the SLO's own latency is not among the windows: no counterfactual for it"));
@@ -139,7 +139,7 @@ fn doubts(case: &Case, suspects: &[Suspect]) -> Vec<Clean> {
             columns.len()
         )));
     }
-    let odd = suspects.iter().filter(|s| s.own >= 3.0 * case.settings.unusual).count();
+    let odd = suspects.iter().filter(|s| s.peak >= 2.0 * case.settings.unusual).count();
     if suspects.len() > 2 && odd as f64 > MAX_UNUSUAL * suspects.len() as f64 {
         doubts.push(Clean::new(&format!(
             "{odd} of {} services are unusual at once: the application may have changed since training",
@@ -158,6 +158,7 @@ fn judge(
     suspects: &[Suspect],
     violated: bool,
     doubts: &[Clean],
+    warnings: &mut Vec<Clean>,
 ) -> Result<(VerdictKind, Vec<usize>), DiagnosisError> {
     let settings = case.settings;
     if case.status.observed_ms.is_none() || case.status.state == SloState::Unknown {
@@ -174,17 +175,23 @@ fn judge(
         .filter(|f| f.resource == Resource::Load)
         .map(|f| f.surprise)
         .fold(0.0, f64::max);
-    if load >= settings.unusual && suspects.iter().all(|s| s.own < 2.0 * settings.unusual) {
+    if load >= settings.unusual && suspects.iter().all(|s| s.peak < 2.0 * settings.unusual) {
         return Ok((VerdictKind::Load, Vec::new()));
     }
-    let found = smallest_set(
-        world,
-        target,
-        suspects,
-        case.slo.objective_ms,
-        settings.threshold,
-        settings.max_culprits,
-    )?;
+    let mut found = smallest_set(world, target, suspects, case.slo.objective_ms, settings)?;
+    if found.is_none() {
+        let observed = case.status.observed_ms.unwrap_or(case.slo.objective_ms);
+        let usual = case.model.normaliser.y[target.node][target.quantile].centre_ms();
+        let main =
+            main_cause(world, target, suspects, observed, f64::from(usual), case.slo.objective_ms, settings)?;
+        if let Some(main) = main {
+            warnings.push(Clean::new(&format!(
+                "{} alone does not explain it all: even with it normal, the objective is not predicted to be met",
+                suspects[main].service
+            )));
+            found = Some(vec![main]);
+        }
+    }
     Ok(match found {
         _ if !doubts.is_empty() => (VerdictKind::Unsure, found.unwrap_or_default()),
         None => (VerdictKind::Unresolved, Vec::new()),

@@ -14,13 +14,15 @@ use crate::config::{Config, Context};
 use crate::diagnosis::verdict::minus;
 use crate::diagnosis::{Case, DiagnosisSettings, FeatureKinds, diagnose};
 use crate::domain::{
-    BackendHealth, Clean, Column, Entity, Progress, ServiceName, Side, Slo, SloStatus, Stat, Timestamp, Verdict,
+    BackendHealth, Clean, Column, Entity, Progress, ServiceName, Side, Slo, SloStatus, Stat, Timestamp,
+    Verdict,
 };
 use crate::gvae::{GvaeError, TrainSettings};
 use crate::slo;
 use crate::telemetry::{Auth, Catalogue, Jaeger, Prometheus};
 use crate::windows::{
-    self, EdgeSeen, FetchReport, Frame, Loaded, NameMap, Period, Plan, PlanInput, Sources, Store, WindowSettings,
+    self, EdgeSeen, FetchReport, Frame, Loaded, NameMap, Period, Plan, PlanInput, Sources, Store,
+    WindowSettings,
 };
 
 /// One context, ready for questions. Shared by `Arc`.
@@ -80,7 +82,10 @@ impl Engine {
             diagnosis: config.diagnosis.clone(),
             prometheus: Prometheus::new(&context.prometheus)?,
             jaeger: context.jaeger.as_ref().map(Jaeger::new).transpose()?,
-            logins: (context.prometheus.auth.clone(), context.jaeger.as_ref().map(|j| j.backend.auth.clone())),
+            logins: (
+                context.prometheus.auth.clone(),
+                context.jaeger.as_ref().map(|j| j.backend.auth.clone()),
+            ),
             plan,
             store: Store::open(&cache.join("windows"), context.name.as_str())?,
             models: cache.join("models"),
@@ -159,11 +164,13 @@ impl Engine {
         let values = |stat| frame.columns.get(&column(stat));
         let ms = values(Stat::Quantile(slo.quantile));
         let calls = values(Stat::Count);
-        let known = |v: Option<&Vec<f32>>, row: usize| {
-            v.map(|v| f64::from(v[row])).filter(|v| v.is_finite())
-        };
-        let samples: Vec<slo::Sample> =
-            frame.ends.iter().enumerate().map(|(row, end)| (*end, known(ms, row), known(calls, row))).collect();
+        let known = |v: Option<&Vec<f32>>, row: usize| v.map(|v| f64::from(v[row])).filter(|v| v.is_finite());
+        let samples: Vec<slo::Sample> = frame
+            .ends
+            .iter()
+            .enumerate()
+            .map(|(row, end)| (*end, known(ms, row), known(calls, row)))
+            .collect();
         slo::evaluate(slo, &samples, frame.length, at)
     }
 
@@ -267,9 +274,8 @@ impl Engine {
         lap("load_or_train", &mut clock);
         let (engine, wanted, of) = (self.clone(), slo.clone(), learned.clone());
         let query = move || engine.answer(&wanted, &picture, &of, progress.as_ref());
-        let mut verdict = spawn_blocking(query)
-            .await
-            .map_err(|e| EngineError::Worker(Clean::new(&e.to_string())))??;
+        let mut verdict =
+            spawn_blocking(query).await.map_err(|e| EngineError::Worker(Clean::new(&e.to_string())))??;
         lap("query", &mut clock);
         verdict.timings_ms = timings;
         verdict.warnings.extend(learned.warnings.iter().cloned());

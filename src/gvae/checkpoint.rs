@@ -154,8 +154,7 @@ pub fn load<E: DeserializeOwned>(
         path: path.to_owned(),
         reason: e.to_string(),
     };
-    let foreign =
-        |reason: String| CheckpointError::Foreign { path: manifest_path.clone(), reason };
+    let foreign = |reason: String| CheckpointError::Foreign { path: manifest_path.clone(), reason };
     let text = read_capped(&manifest_path, MAX_MANIFEST).map_err(|e| damaged(&manifest_path, &e))?;
     let head: Head = serde_json::from_slice(&text).map_err(|e| damaged(&manifest_path, &e))?;
     if head.format != FORMAT {
@@ -164,8 +163,7 @@ pub fn load<E: DeserializeOwned>(
     if head.fingerprint != fingerprint {
         return Err(foreign("another application, catalogue or setting".to_owned()));
     }
-    let manifest: Manifest<E> =
-        serde_json::from_slice(&text).map_err(|e| damaged(&manifest_path, &e))?;
+    let manifest: Manifest<E> = serde_json::from_slice(&text).map_err(|e| damaged(&manifest_path, &e))?;
     let bytes = read_capped(&weights_path, MAX_WEIGHTS).map_err(|e| damaged(&weights_path, &e))?;
     if hex(&Sha256::digest(&bytes)) != manifest.sha256 {
         return Err(damaged(&weights_path, &"SHA-256 differs from the manifest's"));
@@ -198,10 +196,8 @@ fn fill(model: &Gvae, bytes: &[u8]) -> Result<(), String> {
         candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|e| e.to_string())?;
     for (name, var) in model.vars() {
         let tensor = tensors.remove(&name).ok_or_else(|| format!("{name} is missing"))?;
-        let values = tensor
-            .flatten_all()
-            .and_then(|t| t.to_vec1::<f32>())
-            .map_err(|e| format!("{name}: {e}"))?;
+        let values =
+            tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(|e| format!("{name}: {e}"))?;
         if values.iter().any(|v| !v.is_finite()) {
             return Err(format!("{name} is not finite"));
         }

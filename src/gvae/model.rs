@@ -27,8 +27,8 @@ use crate::domain::Side;
 const OWN_RANGE: f64 = 8.0;
 /// Range of the log-scale of a log-latency: 1 % to a factor of 7.
 const LN_SCALE: (f64, f64) = (-4.6, 2.0);
-/// Growth of the scale per unit of log-latency outside the range of the training data.
-const EXTRAPOLATION: f64 = 0.2;
+/// Log-scale of a share that was never measured: a factor of two either way.
+const UNMEASURED: f64 = 0.7;
 /// Scale before training: 15 %.
 const LN_SCALE_START: f64 = -1.9;
 
@@ -313,12 +313,14 @@ impl Gvae {
         ln.exp()?.broadcast_sub(&decoder.parent_offset)?.relu()
     }
 
-    /// What an answer at query time may claim: outside the range of the training data the scale
-    /// grows with the distance, since no share was ever measured out there.
+    /// What an answer at query time may claim. A prediction far outside the range of the training
+    /// data rests on parents' shares that were hardly ever measured: the more of it that is, the
+    /// closer its scale comes to a factor of two.
     pub fn widened(&self, j: usize, decoded: &Decoded) -> Result<Decoded> {
         let (centre, half) = &self.decoders[j].range;
         let beyond = decoded.mean.broadcast_sub(centre)?.abs()?.broadcast_sub(half)?.relu()?;
-        let scale = (decoded.ln_scale.exp()? + beyond.affine(EXTRAPOLATION, 0.0)?)?;
+        let unmeasured = beyond.neg()?.exp()?.affine(-1.0, 1.0)?;
+        let scale = (decoded.ln_scale.exp()? + unmeasured.affine(UNMEASURED, 0.0)?)?;
         Ok(Decoded { mean: decoded.mean.clone(), ln_scale: scale.log()? })
     }
 
