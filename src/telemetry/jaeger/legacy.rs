@@ -56,7 +56,7 @@ impl Elements for Traces<'_, '_> {
             return Ok(false);
         }
         let spans = trace.resolve(&mut self.0.names);
-        self.0.emit(spans)?;
+        self.0.complete(spans)?;
         Ok(true)
     }
 }
@@ -72,24 +72,19 @@ struct RawSpan {
     span: Span,
     process: Option<Clean>,
     /// Some stores embed the process.
-    embedded: Option<Resource>,
+    embedded: Option<Box<Resource>>,
 }
 
 impl RawTrace {
     fn resolve(self, names: &mut Names) -> Vec<Span> {
         let unknown = Resource::default();
-        let known = |raw: &RawSpan| raw.process.as_ref().and_then(|id| self.processes.get(id)).cloned();
-        let mut spans = Vec::with_capacity(self.spans.len());
-        for raw in &self.spans {
-            let process = raw.embedded.clone().or_else(|| known(raw)).unwrap_or_else(|| unknown.clone());
-            spans.push(Span {
-                service: process.service(names),
-                host: process.host(),
-                node: process.node.clone(),
-                ..raw.span.clone()
-            });
-        }
-        spans
+        let complete = |raw: RawSpan| {
+            let named = raw.process.and_then(|id| self.processes.get(&id));
+            let process = raw.embedded.as_deref().or(named).unwrap_or(&unknown);
+            let service = process.service(names);
+            Span { service, host: process.host(), node: process.node.clone(), ..raw.span }
+        };
+        self.spans.into_iter().map(complete).collect()
     }
 }
 
@@ -224,7 +219,7 @@ struct SpanFields {
     duration_us: Option<i64>,
     tags: SpanTags,
     process: Option<Clean>,
-    embedded: Option<Resource>,
+    embedded: Option<Box<Resource>>,
 }
 
 impl SpanFields {
@@ -301,7 +296,7 @@ impl Entries for SpanEntries<'_, '_> {
             "process" => {
                 let mut process = Resource::default();
                 map.next_value_seed(Object(Process { names, pair, process: &mut process }))?;
-                fields.embedded = Some(process).filter(|p| p.service.is_some());
+                fields.embedded = process.service.is_some().then(|| Box::new(process));
             }
             "warnings" => {
                 map.next_value_seed(Any(slot))?;

@@ -2,9 +2,10 @@
 //!
 //! All traces come merged in one list, so the (reduced) spans are kept to the end of the answer.
 
+use std::cell::RefCell;
 use std::io::Read;
 
-use indexmap::IndexMap;
+use indexmap::IndexSet;
 use serde::de::{DeserializeSeed as _, MapAccess, SeqAccess};
 
 use super::decode::{AnyValue, ApiError, Decoder, Outcome, Pair};
@@ -16,7 +17,27 @@ use crate::telemetry::json::{Any, Elements, Entries, List, Name, Object, Slot, V
 use crate::telemetry::names::Names;
 use crate::telemetry::types::{Span, SpanId, SpanKind, TraceId};
 
-type Traces = IndexMap<TraceId, Vec<Span>>;
+/// The spans as they came, and the traces in the order in which they turned up.
+#[derive(Default)]
+struct Traces {
+    spans: Vec<Span>,
+    order: IndexSet<TraceId>,
+}
+
+impl Traces {
+    /// Groups the spans by trace; within a trace they stay in order.
+    fn hand_over(mut self, decoder: &mut Decoder<'_>) -> serde_json::Result<()> {
+        self.spans.sort_by_cached_key(|span| self.order.get_index_of(&span.trace));
+        let mut spans = self.spans.into_iter().peekable();
+        while let Some(first) = spans.next() {
+            let trace = first.trace;
+            let mut together = vec![first];
+            together.extend(std::iter::from_fn(|| spans.next_if(|span| span.trace == trace)));
+            decoder.complete(together)?;
+        }
+        Ok(())
+    }
+}
 
 /// Decodes the answer of a search; traces are handed over once all is read.
 pub(super) fn traces<R: Read>(
@@ -24,11 +45,11 @@ pub(super) fn traces<R: Read>(
     limit: u64,
     emit: Emit<'_, Vec<Span>>,
 ) -> Result<Outcome, Undecodable> {
-    let traces = std::cell::RefCell::new(Traces::new());
+    let traces = RefCell::new(Traces::default());
     Decoder::new(limit, emit).run(
         source,
         |decoder, json| Object(Top { decoder, traces: &mut traces.borrow_mut() }).deserialize(json),
-        |decoder| traces.take().into_values().try_for_each(|spans| decoder.emit(spans)),
+        |decoder| traces.take().hand_over(decoder),
     )
 }
 
@@ -75,7 +96,8 @@ impl Elements for Resources<'_, '_> {
         let service = resource.service(&mut self.decoder.names);
         for span in spans {
             let (service, host, node) = (service.clone(), resource.host(), resource.node.clone());
-            self.traces.entry(span.trace).or_default().push(Span { service, host, node, ..span });
+            self.traces.order.insert(span.trace);
+            self.traces.spans.push(Span { service, host, node, ..span });
         }
         Ok(true)
     }

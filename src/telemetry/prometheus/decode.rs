@@ -12,8 +12,13 @@ use crate::telemetry::json::{
 use crate::telemetry::names::Names;
 use crate::telemetry::types::Series;
 
-/// No real series is shorter than this in JSON: bounds what a flood of empty ones can occupy.
-const MIN_SERIES_BYTES: u64 = 64;
+/// Roughly what is occupied by a series, by a label, and by a sample.
+const SERIES_BYTES: u64 = 512;
+const LABEL_BYTES: u64 = 64;
+const SAMPLE_BYTES: u64 = 16;
+/// What is kept may be so many times larger than the JSON may be: no real answer comes near, a flood of
+/// empty series does.
+const MOST_KEPT: u64 = 3;
 
 /// Everything an answer says.
 #[derive(Debug, Default)]
@@ -32,13 +37,13 @@ pub(super) struct Reply {
     pub(super) warnings: Vec<Clean>,
 }
 
-/// Decodes an answer of `query` or `query_range`. `limit` bounds the JSON's bytes and thereby the series.
+/// Decodes an answer of `query` or `query_range`. `limit` bounds the JSON's bytes, and with them what is kept.
 pub(super) fn reply<R: Read>(source: R, limit: u64) -> Result<Reply, Undecodable> {
     let mut decoder = Decoder {
         names: Names::default(),
         slot: Slot::default(),
         reply: Reply::default(),
-        max_series: usize::try_from(limit / MIN_SERIES_BYTES).unwrap_or(usize::MAX),
+        room: limit.saturating_mul(MOST_KEPT),
         too_much: false,
     };
     let mut json = serde_json::Deserializer::from_reader(source);
@@ -54,7 +59,8 @@ struct Decoder {
     names: Names,
     slot: Slot,
     reply: Reply,
-    max_series: usize,
+    /// Bytes that may still be kept.
+    room: u64,
     too_much: bool,
 }
 
@@ -114,10 +120,13 @@ impl Elements for Results<'_> {
             self.decoder.reply.native_only += usize::from(raw.native);
             return Ok(true);
         }
-        if self.decoder.reply.series.len() >= self.decoder.max_series {
+        let (labels, samples) = (raw.labels.len() as u64, raw.points.len() as u64);
+        let cost = SERIES_BYTES + labels * LABEL_BYTES + samples * SAMPLE_BYTES;
+        let Some(room) = self.decoder.room.checked_sub(cost) else {
             self.decoder.too_much = true;
             return Err(A::Error::custom("too many series"));
-        }
+        };
+        self.decoder.room = room;
         if !raw.points.is_sorted_by_key(|(at, _)| *at) {
             raw.points.sort_by_key(|(at, _)| *at);
         }
