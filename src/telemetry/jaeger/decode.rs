@@ -141,10 +141,12 @@ pub(super) struct Pair {
 pub(super) struct AnyValue<'s>(pub(super) &'s mut Slot);
 
 impl Entries for AnyValue<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "stringValue" | "boolValue" | "intValue" | "doubleValue" => map.next_value_seed(Any(self.0))?,
-            "arrayValue" => map.next_value_seed(Object(ArrayValue(self.0)))?,
+            b"stringValue" | b"boolValue" | b"intValue" | b"doubleValue" => {
+                map.next_value_seed(Any(self.0))?
+            }
+            b"arrayValue" => map.next_value_seed(Object(ArrayValue(self.0)))?,
             _ => skip(map)?,
         }
         Ok(())
@@ -154,9 +156,9 @@ impl Entries for AnyValue<'_> {
 struct ArrayValue<'s>(&'s mut Slot);
 
 impl Entries for ArrayValue<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "values" => map.next_value_seed(Any(self.0))?,
+            b"values" => map.next_value_seed(Any(self.0))?,
             _ => skip(map)?,
         }
         Ok(())

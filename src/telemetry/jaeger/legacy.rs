@@ -29,13 +29,13 @@ pub(super) fn traces<R: Read>(
 struct Envelope<'d, 'e>(&'d mut Decoder<'e>);
 
 impl Entries for Envelope<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "data" => {
+            b"data" => {
                 self.0.outcome.is_search = true;
                 map.next_value_seed(List(Traces(self.0)))?;
             }
-            "errors" => {
+            b"errors" => {
                 let errors: Option<Vec<ApiError>> = map.next_value()?;
                 let messages = errors.unwrap_or_default().into_iter().filter_map(|e| e.message);
                 self.0.outcome.errors.extend(messages);
@@ -94,17 +94,17 @@ struct Trace<'t, 'e> {
 }
 
 impl Entries for Trace<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "spans" => {
+            b"spans" => {
                 map.next_value_seed(List(Spans { decoder: self.decoder, spans: &mut self.trace.spans }))?;
             }
-            "processes" => {
+            b"processes" => {
                 let (names, pair) = (&mut self.decoder.names, &mut self.decoder.pair);
                 let processes = &mut self.trace.processes;
                 map.next_value_seed(Dictionary(Processes { names, pair, processes }))?;
             }
-            "warnings" => {
+            b"warnings" => {
                 map.next_value_seed(List(Remarks(&mut self.decoder.outcome.stats.warnings)))?;
             }
             _ => skip(map)?,
@@ -136,12 +136,12 @@ struct Process<'t> {
 }
 
 impl Entries for Process<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "serviceName" => {
+            b"serviceName" => {
                 self.process.service = Some(map.next_value_seed(Name(self.names))?);
             }
-            "tags" => {
+            b"tags" => {
                 let (names, process) = (&mut *self.names, &mut *self.process);
                 let each = |key: &str, value: Value<'_>| process.absorb(key, value, names);
                 map.next_value_seed(List(Tags { pair: self.pair, each }))?;
@@ -174,10 +174,10 @@ impl<F: FnMut(&str, Value<'_>)> Elements for Tags<'_, F> {
 struct Tag<'t>(&'t mut Pair);
 
 impl Entries for Tag<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "key" => map.next_value_seed(Any(&mut self.0.key))?,
-            "value" => map.next_value_seed(Any(&mut self.0.value))?,
+            b"key" => map.next_value_seed(Any(&mut self.0.key))?,
+            b"value" => map.next_value_seed(Any(&mut self.0.value))?,
             _ => skip(map)?,
         }
         Ok(())
@@ -268,37 +268,37 @@ struct SpanEntries<'t, 'e> {
 }
 
 impl Entries for SpanEntries<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         let Decoder { names, pair, slot, .. } = &mut *self.decoder;
         let fields = &mut *self.fields;
         match key {
-            "traceID" => fields.trace = text(map, slot, ids::trace_id)?,
-            "spanID" => fields.id = text(map, slot, ids::span_id)?,
-            "parentSpanID" => fields.parent = text(map, slot, ids::span_id)?,
-            "operationName" => fields.operation = Some(map.next_value_seed(Name(names))?),
-            "references" => {
+            b"traceID" => fields.trace = text(map, slot, ids::trace_id)?,
+            b"spanID" => fields.id = text(map, slot, ids::span_id)?,
+            b"parentSpanID" => fields.parent = text(map, slot, ids::span_id)?,
+            b"operationName" => fields.operation = Some(map.next_value_seed(Name(names))?),
+            b"references" => {
                 map.next_value_seed(List(References { slot, references: &mut fields.references }))?;
             }
-            "startTime" => {
+            b"startTime" => {
                 map.next_value_seed(Any(slot))?;
                 fields.start_us = slot.value().as_int();
             }
-            "duration" => {
+            b"duration" => {
                 map.next_value_seed(Any(slot))?;
                 fields.duration_us = slot.value().as_int();
             }
-            "tags" => {
+            b"tags" => {
                 let tags = &mut fields.tags;
                 let each = |key: &str, value: Value<'_>| tags.absorb(key, value, names);
                 map.next_value_seed(List(Tags { pair, each }))?;
             }
-            "processID" => fields.process = Some(map.next_value_seed(Name(names))?),
-            "process" => {
+            b"processID" => fields.process = Some(map.next_value_seed(Name(names))?),
+            b"process" => {
                 let mut process = Resource::default();
                 map.next_value_seed(Object(Process { names, pair, process: &mut process }))?;
                 fields.embedded = process.service.is_some().then(|| Box::new(process));
             }
-            "warnings" => {
+            b"warnings" => {
                 map.next_value_seed(Any(slot))?;
                 fields.tags.warned |= matches!(slot.value(), Value::Items(1..));
             }
@@ -351,14 +351,14 @@ struct ReferenceEntries<'t> {
 }
 
 impl Entries for ReferenceEntries<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "refType" => {
+            b"refType" => {
                 map.next_value_seed(Any(self.slot))?;
                 self.reference.follows = self.slot.value() == Value::Text("FOLLOWS_FROM");
             }
-            "traceID" => self.reference.trace = text(map, self.slot, ids::trace_id)?,
-            "spanID" => self.reference.span = text(map, self.slot, ids::span_id)?,
+            b"traceID" => self.reference.trace = text(map, self.slot, ids::trace_id)?,
+            b"spanID" => self.reference.span = text(map, self.slot, ids::span_id)?,
             _ => skip(map)?,
         }
         Ok(())

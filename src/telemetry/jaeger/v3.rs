@@ -60,18 +60,18 @@ struct Top<'t, 'e> {
 }
 
 impl Entries for Top<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         let Self { decoder, traces } = self;
         match key {
-            "result" => {
+            b"result" => {
                 decoder.outcome.is_search = true;
                 map.next_value_seed(Object(Top { decoder, traces }))?;
             }
-            "resourceSpans" | "batches" => {
+            b"resourceSpans" | b"batches" => {
                 decoder.outcome.is_search = true;
                 map.next_value_seed(List(Resources { decoder, traces }))?;
             }
-            "error" => {
+            b"error" => {
                 let error: Option<ApiError> = map.next_value()?;
                 decoder.outcome.errors.extend(error.and_then(|e| e.message));
             }
@@ -110,14 +110,14 @@ struct ResourceSpans<'t, 'e> {
 }
 
 impl Entries for ResourceSpans<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "resource" => {
+            b"resource" => {
                 let Decoder { names, pair, .. } = &mut *self.decoder;
                 let each = |key: &str, value: Value<'_>| self.resource.absorb(key, value, names);
                 map.next_value_seed(Object(Attributed { pair, each }))?;
             }
-            "scopeSpans" | "instrumentationLibrarySpans" => {
+            b"scopeSpans" | b"instrumentationLibrarySpans" => {
                 map.next_value_seed(List(Scopes { decoder: self.decoder, spans: self.spans }))?;
             }
             _ => skip(map)?,
@@ -133,9 +133,9 @@ struct Attributed<'t, F> {
 }
 
 impl<F: FnMut(&str, Value<'_>)> Entries for Attributed<'_, F> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "attributes" => {
+            b"attributes" => {
                 map.next_value_seed(List(Attributes { pair: self.pair, each: &mut self.each }))?;
             }
             _ => skip(map)?,
@@ -166,10 +166,10 @@ impl<F: FnMut(&str, Value<'_>)> Elements for Attributes<'_, F> {
 struct Attribute<'t>(&'t mut Pair);
 
 impl Entries for Attribute<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "key" => map.next_value_seed(Any(&mut self.0.key))?,
-            "value" => map.next_value_seed(Object(AnyValue(&mut self.0.value)))?,
+            b"key" => map.next_value_seed(Any(&mut self.0.key))?,
+            b"value" => map.next_value_seed(Object(AnyValue(&mut self.0.value)))?,
             _ => skip(map)?,
         }
         Ok(())
@@ -194,9 +194,9 @@ struct Scope<'t, 'e> {
 }
 
 impl Entries for Scope<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "spans" => {
+            b"spans" => {
                 map.next_value_seed(List(Spans { decoder: self.decoder, spans: self.spans }))?;
             }
             _ => skip(map)?,
@@ -285,26 +285,26 @@ struct SpanEntries<'t, 'e> {
 }
 
 impl Entries for SpanEntries<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         let Decoder { names, pair, slot, .. } = &mut *self.decoder;
         let fields = &mut *self.fields;
         match key {
-            "traceId" => fields.trace = any(map, slot, |v| id(v, ids::trace_id))?,
-            "spanId" => fields.id = any(map, slot, |v| id(v, ids::span_id))?,
-            "parentSpanId" => fields.parent = any(map, slot, |v| id(v, ids::span_id))?,
-            "name" => fields.operation = Some(map.next_value_seed(Name(names))?),
-            "kind" => fields.kind = any(map, slot, tags::otlp_kind)?,
-            "startTimeUnixNano" => fields.start_ns = any(map, slot, |v| v.as_int())?,
-            "endTimeUnixNano" => fields.end_ns = any(map, slot, |v| v.as_int())?,
-            "attributes" => {
+            b"traceId" => fields.trace = any(map, slot, |v| id(v, ids::trace_id))?,
+            b"spanId" => fields.id = any(map, slot, |v| id(v, ids::span_id))?,
+            b"parentSpanId" => fields.parent = any(map, slot, |v| id(v, ids::span_id))?,
+            b"name" => fields.operation = Some(map.next_value_seed(Name(names))?),
+            b"kind" => fields.kind = any(map, slot, tags::otlp_kind)?,
+            b"startTimeUnixNano" => fields.start_ns = any(map, slot, |v| v.as_int())?,
+            b"endTimeUnixNano" => fields.end_ns = any(map, slot, |v| v.as_int())?,
+            b"attributes" => {
                 let tags = &mut fields.tags;
                 let each = |key: &str, value: Value<'_>| tags.absorb(key, value, names);
                 map.next_value_seed(List(Attributes { pair, each }))?;
             }
-            "links" => {
+            b"links" => {
                 map.next_value_seed(List(Links { pair, slot, links: &mut fields.links }))?;
             }
-            "status" => {
+            b"status" => {
                 map.next_value_seed(Object(Status { slot, failed: &mut fields.failed }))?;
             }
             _ => skip(map)?,
@@ -336,9 +336,9 @@ struct Status<'t> {
 }
 
 impl Entries for Status<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "code" => *self.failed = any(map, self.slot, tags::otlp_status)?,
+            b"code" => *self.failed = any(map, self.slot, tags::otlp_status)?,
             _ => skip(map)?,
         }
         Ok(())
@@ -377,11 +377,11 @@ struct LinkEntries<'t> {
 }
 
 impl Entries for LinkEntries<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "traceId" => self.link.trace = any(map, self.slot, |v| id(v, ids::trace_id))?,
-            "spanId" => self.link.span = any(map, self.slot, |v| id(v, ids::span_id))?,
-            "attributes" => {
+            b"traceId" => self.link.trace = any(map, self.slot, |v| id(v, ids::trace_id))?,
+            b"spanId" => self.link.span = any(map, self.slot, |v| id(v, ids::span_id))?,
+            b"attributes" => {
                 let child_of = &mut self.link.child_of;
                 let each = |key: &str, value: Value<'_>| {
                     *child_of |= key == "opentracing.ref_type" && value == Value::Text("child_of");

@@ -67,16 +67,16 @@ struct Decoder {
 struct Envelope<'d>(&'d mut Decoder);
 
 impl Entries for Envelope<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         let reply = &mut self.0.reply;
         match key {
-            "status" => reply.status = map.next_value::<Clean>()?.to_string(),
-            "errorType" => reply.error_type = map.next_value()?,
-            "error" => reply.error = map.next_value()?,
-            "warnings" | "infos" => {
+            b"status" => reply.status = map.next_value::<Clean>()?.to_string(),
+            b"errorType" => reply.error_type = map.next_value()?,
+            b"error" => reply.error = map.next_value()?,
+            b"warnings" | b"infos" => {
                 map.next_value_seed(List(Remarks(&mut reply.warnings)))?;
             }
-            "data" => map.next_value_seed(Object(Data(self.0)))?,
+            b"data" => map.next_value_seed(Object(Data(self.0)))?,
             _ => skip(map)?,
         }
         Ok(())
@@ -87,9 +87,9 @@ impl Entries for Envelope<'_> {
 struct Data<'d>(&'d mut Decoder);
 
 impl Entries for Data<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "result" => {
+            b"result" => {
                 map.next_value_seed(List(Results { decoder: self.0, scalar_at: None }))?;
             }
             _ => skip(map)?,
@@ -177,26 +177,26 @@ impl<'de> Visitor<'de> for Item<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<bool, A::Error> {
         let mut key = Key::default();
         while map.next_key_seed(&mut key)?.is_some() {
-            self.entry(key.text(), &mut map)?;
+            self.entry(key.bytes(), &mut map)?;
         }
         Ok(true)
     }
 }
 
 impl Entries for Item<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "metric" => {
+            b"metric" => {
                 map.next_value_seed(Dictionary(Labels { names: self.names, labels: &mut self.raw.labels }))?;
             }
-            "value" => {
+            b"value" => {
                 self.raw.points.reserve_exact(1);
                 map.next_value_seed(List(Sample::new(self.slot, &mut self.raw.points)))?;
             }
-            "values" => {
+            b"values" => {
                 map.next_value_seed(List(Samples { slot: self.slot, points: &mut self.raw.points }))?;
             }
-            "histogram" | "histograms" => {
+            b"histogram" | b"histograms" => {
                 map.next_value::<IgnoredAny>()?;
                 self.raw.native = true;
             }
