@@ -8,7 +8,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::template::render;
+pub use super::template::{BUILT_IN, OPTIONAL, render};
 
 use crate::domain::{Clean, Direction, LatencyUnit, Resource, Scope, Side};
 

@@ -161,7 +161,7 @@ impl<'de> Visitor<'de> for Any<'_> {
 /// An object read entry by entry: [`Object`] does the rest.
 pub(super) trait Entries {
     /// Reads the value of `key`, or [`skip`]s it. A key too long to be known is empty.
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error>;
 }
 
 /// An object whose keys are data: [`Dictionary`] does the rest.
@@ -197,7 +197,7 @@ impl<'de, E: Entries> Visitor<'de> for Object<E> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let mut key = Key::default();
         while map.next_key_seed(&mut key)?.is_some() {
-            self.0.entry(key.text(), &mut map)?;
+            self.0.entry(key.bytes(), &mut map)?;
         }
         Ok(())
     }
@@ -217,8 +217,8 @@ pub(super) struct Key {
 
 impl Key {
     /// The key; empty if it was longer than any known one.
-    pub(super) fn text(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 

@@ -7,9 +7,9 @@ use super::catalogue::CatalogueError;
 use crate::domain::Clean;
 
 /// Placeholders every template may use.
-const BUILT_IN: [&str; 3] = ["window", "rate", "window_seconds"];
+pub const BUILT_IN: [&str; 3] = ["window", "rate", "window_seconds"];
 /// Label matchers that are empty unless a context sets them: a trailing comma is valid PromQL.
-const OPTIONAL: [&str; 3] = ["selector", "span_selector", "mesh_selector"];
+pub const OPTIONAL: [&str; 3] = ["selector", "span_selector", "mesh_selector"];
 /// A rate needs two samples, also when one scrape fails.
 const SCRAPES_PER_RATE: u32 = 4;
 

@@ -26,19 +26,22 @@ async fn ask(settings: &BackendSettings) -> Result<Matrix, Error> {
     tokio::time::timeout(PATIENCE, prometheus.query("up", Timestamp::now())).await.expect("hung")
 }
 
-async fn search(settings: BackendSettings, api: JaegerApi) -> Result<usize, Error> {
-    let jaeger = Jaeger::new(&JaegerSettings { backend: settings, api, limit: 10 }).unwrap();
-    let query = TraceQuery {
+fn everything() -> TraceQuery {
+    TraceQuery {
         service: ServiceName::new("web"),
         operation: None,
         start: Timestamp::UNIX_EPOCH,
         end: Timestamp::now(),
         min_duration: None,
         limit: 10,
-    };
+    }
+}
+
+async fn search(settings: BackendSettings, api: JaegerApi) -> Result<usize, Error> {
+    let jaeger = Jaeger::new(&JaegerSettings { backend: settings, api, limit: 10 }).unwrap();
     let mut spans = 0;
     let mut count = |_| spans += 1;
-    tokio::time::timeout(PATIENCE, jaeger.traces(&query, &mut count)).await.expect("hung")?;
+    tokio::time::timeout(PATIENCE, jaeger.traces(&everything(), &mut count)).await.expect("hung")?;
     Ok(spans)
 }
 
@@ -85,6 +88,24 @@ async fn a_body_that_trickles_for_ever_times_out() {
     let settings = BackendSettings { timeout: Duration::from_secs(1), ..settings(&server) };
     let error = search(settings, JaegerApi::Legacy).await.unwrap_err();
     assert!(matches!(error, Error::Timeout { awaited: "a complete answer", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_deadline_holds_while_data_keep_coming() {
+    let server = Server::start(|_, _, mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n{\"data\":[{}").await;
+        let trace = r#",{"spans":[{"traceID":"1","spanID":"1"}]}"#.repeat(1000);
+        while stream.write_all(trace.as_bytes()).await.is_ok() {}
+    })
+    .await;
+    let backend = BackendSettings { timeout: Duration::from_secs(1), ..settings(&server) };
+    let jaeger = Jaeger::new(&JaegerSettings { backend, api: JaegerApi::Legacy, limit: 1 }).unwrap();
+    // A consumer this slow is always behind: no wait for the network ever ends the request.
+    let mut slow = |_| std::thread::sleep(Duration::from_millis(1));
+    let begun = Instant::now();
+    let error = jaeger.traces(&everything(), &mut slow).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout { awaited: "a complete answer", .. }), "{error}");
+    assert!(begun.elapsed() < PATIENCE);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! A TCP server that misbehaves as told: it reads one request a connection and leaves the answer to the test.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 

@@ -10,6 +10,7 @@
 //! closes its channel ends, and the other side stops at its next step.
 
 use std::io::{self, BufReader, Read};
+use std::time::Duration;
 
 use serde_json::error::Category;
 use tokio::sync::mpsc;
@@ -24,7 +25,7 @@ const BLOCK: usize = 32 * 1024;
 /// Blocks under way.
 const BLOCKS: usize = 8;
 /// Decoded batches under way.
-const BATCHES: usize = 8;
+const BATCHES: usize = 4;
 /// How much of an error's body is read.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 /// How much of a body that is not understood is shown.
@@ -144,8 +145,10 @@ impl Answer {
             match looks_like_json {
                 Some(true) if ended || block.len() >= BLOCK => {
                     let full = std::mem::replace(&mut block, Vec::with_capacity(BLOCK));
-                    if blocks.send(Some(full)).await.is_err() {
-                        return Ok(());
+                    match timeout_at(self.deadline, blocks.send(Some(full))).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return Ok(()),
+                        Err(_) => return Err(self.late("a complete answer", self.http.timeout())),
                     }
                 }
                 Some(true) => {}
@@ -163,29 +166,31 @@ impl Answer {
 
     /// Appends the next part of the body to `block`; its length, or `None` at the end.
     async fn chunk(&mut self, so_far: u64, block: &mut Vec<u8>) -> Result<Option<usize>, Error> {
-        let http = &self.http;
-        let timeout = http.timeout();
+        let now = Instant::now();
         // A third of the whole, so that a stall is told apart from an answer that is merely long.
-        let silence = timeout / 3;
-        let idle = Instant::now() + silence;
-        match timeout_at(idle.min(self.deadline), self.response.chunk()).await {
-            Ok(Ok(Some(part))) => {
+        let silence = self.http.timeout() / 3;
+        let until = self.deadline.min(now + silence);
+        // A part that is there already is never late for a timer: the end must be looked at as well.
+        let read = match now < self.deadline {
+            true => timeout_at(until, self.response.chunk()).await.ok(),
+            false => None,
+        };
+        match read {
+            Some(Ok(Some(part))) => {
                 block.extend_from_slice(&part);
                 Ok(Some(part.len()))
             }
-            Ok(Ok(None)) => Ok(None),
-            Ok(Err(e)) => Err(Error::Truncated { host: http.host(), bytes: so_far, reason: root_cause(&e) }),
-            Err(_) if idle < self.deadline => Err(Error::Timeout {
-                host: http.host(),
-                awaited: "the next part of its answer",
-                seconds: silence.as_secs_f64(),
-            }),
-            Err(_) => Err(Error::Timeout {
-                host: http.host(),
-                awaited: "a complete answer",
-                seconds: timeout.as_secs_f64(),
-            }),
+            Some(Ok(None)) => Ok(None),
+            Some(Err(e)) => {
+                Err(Error::Truncated { host: self.http.host(), bytes: so_far, reason: root_cause(&e) })
+            }
+            None if until < self.deadline => Err(self.late("the next part of its answer", silence)),
+            None => Err(self.late("a complete answer", self.http.timeout())),
         }
+    }
+
+    fn late(&self, awaited: &'static str, after: Duration) -> Error {
+        Error::Timeout { host: self.http.host(), awaited, seconds: after.as_secs_f64() }
     }
 
     fn not_json(&self, body: &[u8]) -> Error {

@@ -13,7 +13,9 @@ use crate::telemetry::names::Names;
 use crate::telemetry::types::Span;
 
 /// No real span is shorter than this in JSON: bounds what a flood of empty ones can occupy.
-const MIN_SPAN_BYTES: u64 = 128;
+const MIN_SPAN_BYTES: u64 = 192;
+/// Small traces are handed over together: waking the other side costs more than reading one.
+const BATCH: usize = 512;
 
 /// What a search's answer held besides the spans.
 #[derive(Debug, Default)]
@@ -33,6 +35,8 @@ pub(super) struct Decoder<'e> {
     pub(super) slot: Slot,
     pub(super) outcome: Outcome,
     emit: Emit<'e, Vec<Span>>,
+    /// Complete traces, one after the other.
+    batch: Vec<Span>,
     /// Spans that may still be kept at once.
     room: usize,
     too_much: bool,
@@ -48,6 +52,7 @@ impl<'e> Decoder<'e> {
             slot: Slot::default(),
             outcome: Outcome::default(),
             emit,
+            batch: Vec::new(),
             room: usize::try_from(limit / MIN_SPAN_BYTES).unwrap_or(usize::MAX),
             too_much: false,
             skipped: 0,
@@ -69,7 +74,7 @@ impl<'e> Decoder<'e> {
         while outcome.is_ok() && json.end().is_err() {
             outcome = object(&mut self, &mut json);
         }
-        let outcome = outcome.and_then(|()| finish(&mut self));
+        let outcome = outcome.and_then(|()| finish(&mut self)).and_then(|()| self.hand_over());
         if self.skipped > 0 {
             let text = format!("{} spans without a valid id were skipped", self.skipped);
             self.outcome.stats.warnings.push(Clean::new(&text));
@@ -100,17 +105,28 @@ impl<'e> Decoder<'e> {
         self.skipped += 1;
     }
 
-    /// Hands over the spans of a trace.
-    pub(super) fn emit<E: serde::de::Error>(&mut self, spans: Vec<Span>) -> Result<(), E> {
-        if spans.is_empty() {
+    /// Takes the spans of a complete trace, to be handed over with its neighbours.
+    pub(super) fn complete<E: serde::de::Error>(&mut self, trace: Vec<Span>) -> Result<(), E> {
+        let stats = &mut self.outcome.stats;
+        stats.traces += usize::from(!trace.is_empty());
+        stats.spans += trace.len();
+        stats.warned += trace.iter().filter(|span| span.warned).count();
+        if self.batch.is_empty() {
+            self.batch = trace;
+        } else {
+            self.batch.extend(trace);
+        }
+        if self.batch.len() < BATCH { Ok(()) } else { self.hand_over() }
+    }
+
+    /// Hands over what is complete.
+    fn hand_over<E: serde::de::Error>(&mut self) -> Result<(), E> {
+        if self.batch.is_empty() {
             return Ok(());
         }
-        self.room += spans.len();
-        let stats = &mut self.outcome.stats;
-        stats.traces += 1;
-        stats.spans += spans.len();
-        stats.warned += spans.iter().filter(|span| span.warned).count();
-        if (self.emit)(spans) { Ok(()) } else { Err(E::custom("nobody listens any more")) }
+        self.room += self.batch.len();
+        let batch = std::mem::take(&mut self.batch);
+        if (self.emit)(batch) { Ok(()) } else { Err(E::custom("nobody listens any more")) }
     }
 }
 
@@ -125,10 +141,12 @@ pub(super) struct Pair {
 pub(super) struct AnyValue<'s>(pub(super) &'s mut Slot);
 
 impl Entries for AnyValue<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "stringValue" | "boolValue" | "intValue" | "doubleValue" => map.next_value_seed(Any(self.0))?,
-            "arrayValue" => map.next_value_seed(Object(ArrayValue(self.0)))?,
+            b"stringValue" | b"boolValue" | b"intValue" | b"doubleValue" => {
+                map.next_value_seed(Any(self.0))?
+            }
+            b"arrayValue" => map.next_value_seed(Object(ArrayValue(self.0)))?,
             _ => skip(map)?,
         }
         Ok(())
@@ -138,9 +156,9 @@ impl Entries for AnyValue<'_> {
 struct ArrayValue<'s>(&'s mut Slot);
 
 impl Entries for ArrayValue<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "values" => map.next_value_seed(Any(self.0))?,
+            b"values" => map.next_value_seed(Any(self.0))?,
             _ => skip(map)?,
         }
         Ok(())

@@ -29,13 +29,13 @@ pub(super) fn traces<R: Read>(
 struct Envelope<'d, 'e>(&'d mut Decoder<'e>);
 
 impl Entries for Envelope<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "data" => {
+            b"data" => {
                 self.0.outcome.is_search = true;
                 map.next_value_seed(List(Traces(self.0)))?;
             }
-            "errors" => {
+            b"errors" => {
                 let errors: Option<Vec<ApiError>> = map.next_value()?;
                 let messages = errors.unwrap_or_default().into_iter().filter_map(|e| e.message);
                 self.0.outcome.errors.extend(messages);
@@ -56,7 +56,7 @@ impl Elements for Traces<'_, '_> {
             return Ok(false);
         }
         let spans = trace.resolve(&mut self.0.names);
-        self.0.emit(spans)?;
+        self.0.complete(spans)?;
         Ok(true)
     }
 }
@@ -72,24 +72,19 @@ struct RawSpan {
     span: Span,
     process: Option<Clean>,
     /// Some stores embed the process.
-    embedded: Option<Resource>,
+    embedded: Option<Box<Resource>>,
 }
 
 impl RawTrace {
     fn resolve(self, names: &mut Names) -> Vec<Span> {
         let unknown = Resource::default();
-        let known = |raw: &RawSpan| raw.process.as_ref().and_then(|id| self.processes.get(id)).cloned();
-        let mut spans = Vec::with_capacity(self.spans.len());
-        for raw in &self.spans {
-            let process = raw.embedded.clone().or_else(|| known(raw)).unwrap_or_else(|| unknown.clone());
-            spans.push(Span {
-                service: process.service(names),
-                host: process.host(),
-                node: process.node.clone(),
-                ..raw.span.clone()
-            });
-        }
-        spans
+        let complete = |raw: RawSpan| {
+            let named = raw.process.and_then(|id| self.processes.get(&id));
+            let process = raw.embedded.as_deref().or(named).unwrap_or(&unknown);
+            let service = process.service(names);
+            Span { service, host: process.host(), node: process.node.clone(), ..raw.span }
+        };
+        self.spans.into_iter().map(complete).collect()
     }
 }
 
@@ -99,17 +94,17 @@ struct Trace<'t, 'e> {
 }
 
 impl Entries for Trace<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "spans" => {
+            b"spans" => {
                 map.next_value_seed(List(Spans { decoder: self.decoder, spans: &mut self.trace.spans }))?;
             }
-            "processes" => {
+            b"processes" => {
                 let (names, pair) = (&mut self.decoder.names, &mut self.decoder.pair);
                 let processes = &mut self.trace.processes;
                 map.next_value_seed(Dictionary(Processes { names, pair, processes }))?;
             }
-            "warnings" => {
+            b"warnings" => {
                 map.next_value_seed(List(Remarks(&mut self.decoder.outcome.stats.warnings)))?;
             }
             _ => skip(map)?,
@@ -141,12 +136,12 @@ struct Process<'t> {
 }
 
 impl Entries for Process<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "serviceName" => {
+            b"serviceName" => {
                 self.process.service = Some(map.next_value_seed(Name(self.names))?);
             }
-            "tags" => {
+            b"tags" => {
                 let (names, process) = (&mut *self.names, &mut *self.process);
                 let each = |key: &str, value: Value<'_>| process.absorb(key, value, names);
                 map.next_value_seed(List(Tags { pair: self.pair, each }))?;
@@ -179,10 +174,10 @@ impl<F: FnMut(&str, Value<'_>)> Elements for Tags<'_, F> {
 struct Tag<'t>(&'t mut Pair);
 
 impl Entries for Tag<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "key" => map.next_value_seed(Any(&mut self.0.key))?,
-            "value" => map.next_value_seed(Any(&mut self.0.value))?,
+            b"key" => map.next_value_seed(Any(&mut self.0.key))?,
+            b"value" => map.next_value_seed(Any(&mut self.0.value))?,
             _ => skip(map)?,
         }
         Ok(())
@@ -224,7 +219,7 @@ struct SpanFields {
     duration_us: Option<i64>,
     tags: SpanTags,
     process: Option<Clean>,
-    embedded: Option<Resource>,
+    embedded: Option<Box<Resource>>,
 }
 
 impl SpanFields {
@@ -273,37 +268,37 @@ struct SpanEntries<'t, 'e> {
 }
 
 impl Entries for SpanEntries<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         let Decoder { names, pair, slot, .. } = &mut *self.decoder;
         let fields = &mut *self.fields;
         match key {
-            "traceID" => fields.trace = text(map, slot, ids::trace_id)?,
-            "spanID" => fields.id = text(map, slot, ids::span_id)?,
-            "parentSpanID" => fields.parent = text(map, slot, ids::span_id)?,
-            "operationName" => fields.operation = Some(map.next_value_seed(Name(names))?),
-            "references" => {
+            b"traceID" => fields.trace = text(map, slot, ids::trace_id)?,
+            b"spanID" => fields.id = text(map, slot, ids::span_id)?,
+            b"parentSpanID" => fields.parent = text(map, slot, ids::span_id)?,
+            b"operationName" => fields.operation = Some(map.next_value_seed(Name(names))?),
+            b"references" => {
                 map.next_value_seed(List(References { slot, references: &mut fields.references }))?;
             }
-            "startTime" => {
+            b"startTime" => {
                 map.next_value_seed(Any(slot))?;
                 fields.start_us = slot.value().as_int();
             }
-            "duration" => {
+            b"duration" => {
                 map.next_value_seed(Any(slot))?;
                 fields.duration_us = slot.value().as_int();
             }
-            "tags" => {
+            b"tags" => {
                 let tags = &mut fields.tags;
                 let each = |key: &str, value: Value<'_>| tags.absorb(key, value, names);
                 map.next_value_seed(List(Tags { pair, each }))?;
             }
-            "processID" => fields.process = Some(map.next_value_seed(Name(names))?),
-            "process" => {
+            b"processID" => fields.process = Some(map.next_value_seed(Name(names))?),
+            b"process" => {
                 let mut process = Resource::default();
                 map.next_value_seed(Object(Process { names, pair, process: &mut process }))?;
-                fields.embedded = Some(process).filter(|p| p.service.is_some());
+                fields.embedded = process.service.is_some().then(|| Box::new(process));
             }
-            "warnings" => {
+            b"warnings" => {
                 map.next_value_seed(Any(slot))?;
                 fields.tags.warned |= matches!(slot.value(), Value::Items(1..));
             }
@@ -356,14 +351,14 @@ struct ReferenceEntries<'t> {
 }
 
 impl Entries for ReferenceEntries<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "refType" => {
+            b"refType" => {
                 map.next_value_seed(Any(self.slot))?;
                 self.reference.follows = self.slot.value() == Value::Text("FOLLOWS_FROM");
             }
-            "traceID" => self.reference.trace = text(map, self.slot, ids::trace_id)?,
-            "spanID" => self.reference.span = text(map, self.slot, ids::span_id)?,
+            b"traceID" => self.reference.trace = text(map, self.slot, ids::trace_id)?,
+            b"spanID" => self.reference.span = text(map, self.slot, ids::span_id)?,
             _ => skip(map)?,
         }
         Ok(())

@@ -34,7 +34,7 @@ fn decode(decoder: Decoder, body: &[u8]) -> (Vec<Vec<Span>>, Outcome) {
 
 fn sorted(traces: Vec<Vec<Span>>) -> Vec<Span> {
     let mut spans = traces.concat();
-    spans.sort_by(|a, b| (a.trace, a.id, a.kind as u8).cmp(&(b.trace, b.id, b.kind as u8)));
+    spans.sort_by_key(|span| (span.trace, span.id, span.kind as u8));
     spans
 }
 
@@ -66,16 +66,13 @@ fn odd_traces_are_the_same_in_both_apis() {
 #[test]
 fn spans_of_a_trace_come_together() {
     for (decoder, body) in [(LEGACY, fixture!("odd-legacy.json")), (V3, fixture!("odd-v3.json"))] {
-        let (traces, outcome) = decode(decoder, body);
-        assert_eq!(traces.len(), outcome.stats.traces);
-        let mut ids: Vec<TraceId> = Vec::new();
-        for trace in traces {
-            assert!(trace.iter().all(|span| span.trace == trace[0].trace));
-            ids.push(trace[0].trace);
-        }
+        let (batches, outcome) = decode(decoder, body);
+        let spans = batches.concat();
+        let mut ids: Vec<TraceId> = spans.chunk_by(|a, b| a.trace == b.trace).map(|t| t[0].trace).collect();
+        assert_eq!(ids.len(), outcome.stats.traces);
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), outcome.stats.traces);
+        assert_eq!(ids.len(), outcome.stats.traces, "no trace comes in two parts");
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! All traces come merged in one list, so the (reduced) spans are kept to the end of the answer.
 
+use std::cell::RefCell;
 use std::io::Read;
 
-use indexmap::IndexMap;
+use indexmap::IndexSet;
 use serde::de::{DeserializeSeed as _, MapAccess, SeqAccess};
 
 use super::decode::{AnyValue, ApiError, Decoder, Outcome, Pair};
@@ -16,7 +17,27 @@ use crate::telemetry::json::{Any, Elements, Entries, List, Name, Object, Slot, V
 use crate::telemetry::names::Names;
 use crate::telemetry::types::{Span, SpanId, SpanKind, TraceId};
 
-type Traces = IndexMap<TraceId, Vec<Span>>;
+/// The spans as they came, and the traces in the order in which they turned up.
+#[derive(Default)]
+struct Traces {
+    spans: Vec<Span>,
+    order: IndexSet<TraceId>,
+}
+
+impl Traces {
+    /// Groups the spans by trace; within a trace they stay in order.
+    fn hand_over(mut self, decoder: &mut Decoder<'_>) -> serde_json::Result<()> {
+        self.spans.sort_by_cached_key(|span| self.order.get_index_of(&span.trace));
+        let mut spans = self.spans.into_iter().peekable();
+        while let Some(first) = spans.next() {
+            let trace = first.trace;
+            let mut together = vec![first];
+            together.extend(std::iter::from_fn(|| spans.next_if(|span| span.trace == trace)));
+            decoder.complete(together)?;
+        }
+        Ok(())
+    }
+}
 
 /// Decodes the answer of a search; traces are handed over once all is read.
 pub(super) fn traces<R: Read>(
@@ -24,11 +45,11 @@ pub(super) fn traces<R: Read>(
     limit: u64,
     emit: Emit<'_, Vec<Span>>,
 ) -> Result<Outcome, Undecodable> {
-    let traces = std::cell::RefCell::new(Traces::new());
+    let traces = RefCell::new(Traces::default());
     Decoder::new(limit, emit).run(
         source,
         |decoder, json| Object(Top { decoder, traces: &mut traces.borrow_mut() }).deserialize(json),
-        |decoder| traces.take().into_values().try_for_each(|spans| decoder.emit(spans)),
+        |decoder| traces.take().hand_over(decoder),
     )
 }
 
@@ -39,18 +60,18 @@ struct Top<'t, 'e> {
 }
 
 impl Entries for Top<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         let Self { decoder, traces } = self;
         match key {
-            "result" => {
+            b"result" => {
                 decoder.outcome.is_search = true;
                 map.next_value_seed(Object(Top { decoder, traces }))?;
             }
-            "resourceSpans" | "batches" => {
+            b"resourceSpans" | b"batches" => {
                 decoder.outcome.is_search = true;
                 map.next_value_seed(List(Resources { decoder, traces }))?;
             }
-            "error" => {
+            b"error" => {
                 let error: Option<ApiError> = map.next_value()?;
                 decoder.outcome.errors.extend(error.and_then(|e| e.message));
             }
@@ -75,7 +96,8 @@ impl Elements for Resources<'_, '_> {
         let service = resource.service(&mut self.decoder.names);
         for span in spans {
             let (service, host, node) = (service.clone(), resource.host(), resource.node.clone());
-            self.traces.entry(span.trace).or_default().push(Span { service, host, node, ..span });
+            self.traces.order.insert(span.trace);
+            self.traces.spans.push(Span { service, host, node, ..span });
         }
         Ok(true)
     }
@@ -88,14 +110,14 @@ struct ResourceSpans<'t, 'e> {
 }
 
 impl Entries for ResourceSpans<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "resource" => {
+            b"resource" => {
                 let Decoder { names, pair, .. } = &mut *self.decoder;
                 let each = |key: &str, value: Value<'_>| self.resource.absorb(key, value, names);
                 map.next_value_seed(Object(Attributed { pair, each }))?;
             }
-            "scopeSpans" | "instrumentationLibrarySpans" => {
+            b"scopeSpans" | b"instrumentationLibrarySpans" => {
                 map.next_value_seed(List(Scopes { decoder: self.decoder, spans: self.spans }))?;
             }
             _ => skip(map)?,
@@ -111,9 +133,9 @@ struct Attributed<'t, F> {
 }
 
 impl<F: FnMut(&str, Value<'_>)> Entries for Attributed<'_, F> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "attributes" => {
+            b"attributes" => {
                 map.next_value_seed(List(Attributes { pair: self.pair, each: &mut self.each }))?;
             }
             _ => skip(map)?,
@@ -144,10 +166,10 @@ impl<F: FnMut(&str, Value<'_>)> Elements for Attributes<'_, F> {
 struct Attribute<'t>(&'t mut Pair);
 
 impl Entries for Attribute<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "key" => map.next_value_seed(Any(&mut self.0.key))?,
-            "value" => map.next_value_seed(Object(AnyValue(&mut self.0.value)))?,
+            b"key" => map.next_value_seed(Any(&mut self.0.key))?,
+            b"value" => map.next_value_seed(Object(AnyValue(&mut self.0.value)))?,
             _ => skip(map)?,
         }
         Ok(())
@@ -172,9 +194,9 @@ struct Scope<'t, 'e> {
 }
 
 impl Entries for Scope<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "spans" => {
+            b"spans" => {
                 map.next_value_seed(List(Spans { decoder: self.decoder, spans: self.spans }))?;
             }
             _ => skip(map)?,
@@ -263,26 +285,26 @@ struct SpanEntries<'t, 'e> {
 }
 
 impl Entries for SpanEntries<'_, '_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         let Decoder { names, pair, slot, .. } = &mut *self.decoder;
         let fields = &mut *self.fields;
         match key {
-            "traceId" => fields.trace = any(map, slot, |v| id(v, ids::trace_id))?,
-            "spanId" => fields.id = any(map, slot, |v| id(v, ids::span_id))?,
-            "parentSpanId" => fields.parent = any(map, slot, |v| id(v, ids::span_id))?,
-            "name" => fields.operation = Some(map.next_value_seed(Name(names))?),
-            "kind" => fields.kind = any(map, slot, tags::otlp_kind)?,
-            "startTimeUnixNano" => fields.start_ns = any(map, slot, |v| v.as_int())?,
-            "endTimeUnixNano" => fields.end_ns = any(map, slot, |v| v.as_int())?,
-            "attributes" => {
+            b"traceId" => fields.trace = any(map, slot, |v| id(v, ids::trace_id))?,
+            b"spanId" => fields.id = any(map, slot, |v| id(v, ids::span_id))?,
+            b"parentSpanId" => fields.parent = any(map, slot, |v| id(v, ids::span_id))?,
+            b"name" => fields.operation = Some(map.next_value_seed(Name(names))?),
+            b"kind" => fields.kind = any(map, slot, tags::otlp_kind)?,
+            b"startTimeUnixNano" => fields.start_ns = any(map, slot, |v| v.as_int())?,
+            b"endTimeUnixNano" => fields.end_ns = any(map, slot, |v| v.as_int())?,
+            b"attributes" => {
                 let tags = &mut fields.tags;
                 let each = |key: &str, value: Value<'_>| tags.absorb(key, value, names);
                 map.next_value_seed(List(Attributes { pair, each }))?;
             }
-            "links" => {
+            b"links" => {
                 map.next_value_seed(List(Links { pair, slot, links: &mut fields.links }))?;
             }
-            "status" => {
+            b"status" => {
                 map.next_value_seed(Object(Status { slot, failed: &mut fields.failed }))?;
             }
             _ => skip(map)?,
@@ -314,9 +336,9 @@ struct Status<'t> {
 }
 
 impl Entries for Status<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "code" => *self.failed = any(map, self.slot, tags::otlp_status)?,
+            b"code" => *self.failed = any(map, self.slot, tags::otlp_status)?,
             _ => skip(map)?,
         }
         Ok(())
@@ -355,11 +377,11 @@ struct LinkEntries<'t> {
 }
 
 impl Entries for LinkEntries<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "traceId" => self.link.trace = any(map, self.slot, |v| id(v, ids::trace_id))?,
-            "spanId" => self.link.span = any(map, self.slot, |v| id(v, ids::span_id))?,
-            "attributes" => {
+            b"traceId" => self.link.trace = any(map, self.slot, |v| id(v, ids::trace_id))?,
+            b"spanId" => self.link.span = any(map, self.slot, |v| id(v, ids::span_id))?,
+            b"attributes" => {
                 let child_of = &mut self.link.child_of;
                 let each = |key: &str, value: Value<'_>| {
                     *child_of |= key == "opentracing.ref_type" && value == Value::Text("child_of");

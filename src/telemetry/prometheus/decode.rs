@@ -12,8 +12,13 @@ use crate::telemetry::json::{
 use crate::telemetry::names::Names;
 use crate::telemetry::types::Series;
 
-/// No real series is shorter than this in JSON: bounds what a flood of empty ones can occupy.
-const MIN_SERIES_BYTES: u64 = 64;
+/// Roughly what is occupied by a series, by a label, and by a sample.
+const SERIES_BYTES: u64 = 512;
+const LABEL_BYTES: u64 = 64;
+const SAMPLE_BYTES: u64 = 16;
+/// What is kept may be so many times larger than the JSON may be: no real answer comes near, a flood of
+/// empty series does.
+const MOST_KEPT: u64 = 3;
 
 /// Everything an answer says.
 #[derive(Debug, Default)]
@@ -32,13 +37,13 @@ pub(super) struct Reply {
     pub(super) warnings: Vec<Clean>,
 }
 
-/// Decodes an answer of `query` or `query_range`. `limit` bounds the JSON's bytes and thereby the series.
+/// Decodes an answer of `query` or `query_range`. `limit` bounds the JSON's bytes, and with them what is kept.
 pub(super) fn reply<R: Read>(source: R, limit: u64) -> Result<Reply, Undecodable> {
     let mut decoder = Decoder {
         names: Names::default(),
         slot: Slot::default(),
         reply: Reply::default(),
-        max_series: usize::try_from(limit / MIN_SERIES_BYTES).unwrap_or(usize::MAX),
+        room: limit.saturating_mul(MOST_KEPT),
         too_much: false,
     };
     let mut json = serde_json::Deserializer::from_reader(source);
@@ -54,23 +59,24 @@ struct Decoder {
     names: Names,
     slot: Slot,
     reply: Reply,
-    max_series: usize,
+    /// Bytes that may still be kept.
+    room: u64,
     too_much: bool,
 }
 
 struct Envelope<'d>(&'d mut Decoder);
 
 impl Entries for Envelope<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         let reply = &mut self.0.reply;
         match key {
-            "status" => reply.status = map.next_value::<Clean>()?.to_string(),
-            "errorType" => reply.error_type = map.next_value()?,
-            "error" => reply.error = map.next_value()?,
-            "warnings" | "infos" => {
+            b"status" => reply.status = map.next_value::<Clean>()?.to_string(),
+            b"errorType" => reply.error_type = map.next_value()?,
+            b"error" => reply.error = map.next_value()?,
+            b"warnings" | b"infos" => {
                 map.next_value_seed(List(Remarks(&mut reply.warnings)))?;
             }
-            "data" => map.next_value_seed(Object(Data(self.0)))?,
+            b"data" => map.next_value_seed(Object(Data(self.0)))?,
             _ => skip(map)?,
         }
         Ok(())
@@ -81,9 +87,9 @@ impl Entries for Envelope<'_> {
 struct Data<'d>(&'d mut Decoder);
 
 impl Entries for Data<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "result" => {
+            b"result" => {
                 map.next_value_seed(List(Results { decoder: self.0, scalar_at: None }))?;
             }
             _ => skip(map)?,
@@ -114,10 +120,13 @@ impl Elements for Results<'_> {
             self.decoder.reply.native_only += usize::from(raw.native);
             return Ok(true);
         }
-        if self.decoder.reply.series.len() >= self.decoder.max_series {
+        let (labels, samples) = (raw.labels.len() as u64, raw.points.len() as u64);
+        let cost = SERIES_BYTES + labels * LABEL_BYTES + samples * SAMPLE_BYTES;
+        let Some(room) = self.decoder.room.checked_sub(cost) else {
             self.decoder.too_much = true;
             return Err(A::Error::custom("too many series"));
-        }
+        };
+        self.decoder.room = room;
         if !raw.points.is_sorted_by_key(|(at, _)| *at) {
             raw.points.sort_by_key(|(at, _)| *at);
         }
@@ -168,26 +177,26 @@ impl<'de> Visitor<'de> for Item<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<bool, A::Error> {
         let mut key = Key::default();
         while map.next_key_seed(&mut key)?.is_some() {
-            self.entry(key.text(), &mut map)?;
+            self.entry(key.bytes(), &mut map)?;
         }
         Ok(true)
     }
 }
 
 impl Entries for Item<'_> {
-    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+    fn entry<'de, A: MapAccess<'de>>(&mut self, key: &[u8], map: &mut A) -> Result<(), A::Error> {
         match key {
-            "metric" => {
+            b"metric" => {
                 map.next_value_seed(Dictionary(Labels { names: self.names, labels: &mut self.raw.labels }))?;
             }
-            "value" => {
+            b"value" => {
                 self.raw.points.reserve_exact(1);
                 map.next_value_seed(List(Sample::new(self.slot, &mut self.raw.points)))?;
             }
-            "values" => {
+            b"values" => {
                 map.next_value_seed(List(Samples { slot: self.slot, points: &mut self.raw.points }))?;
             }
-            "histogram" | "histograms" => {
+            b"histogram" | b"histograms" => {
                 map.next_value::<IgnoredAny>()?;
                 self.raw.native = true;
             }
