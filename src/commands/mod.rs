@@ -1,7 +1,7 @@
 //! The subcommands, one file each, and what they share: output, exit codes, logging.
 //!
 //! A new subcommand is a variant of [`Command`], a file here with a `run`, and a line in
-//! [`dispatch`].
+//! `dispatch`.
 
 mod completions;
 mod config;

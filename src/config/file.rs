@@ -1,5 +1,5 @@
 //! The configuration file as it is written. Every known key, its type and its help text come
-//! from here and from the settings the other rooms own: [`super::shape`] checks a file against
+//! from here and from the settings the other rooms own: `config::shape` checks a file against
 //! the schema derived from these types, `config schema` prints it.
 
 use std::collections::BTreeMap;

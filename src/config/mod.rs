@@ -1,6 +1,6 @@
 //! Settings: finding, reading and checking the configuration file.
 //!
-//! [`file`] is what a file may say; a new section is one more field there and in [`Config`].
+//! [`mod@file`] is what a file may say; a new section is one more field there and in [`Config`].
 //! [`load`] reads a file and either gives a [`Config`] whose every part was checked, or all the
 //! problems it found with their places. A bad file is never replaced by defaults.
 

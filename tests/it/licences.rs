@@ -15,17 +15,7 @@ fn root() -> &'static Path {
 fn packages() -> Vec<(String, String)> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "tree",
-            "--locked",
-            "--edges",
-            "all",
-            "--prefix",
-            "none",
-            "--no-dedupe",
-            "--format",
-            "{p}\t{l}",
-        ])
+        .args(["tree", "--locked", "--edges", "all", "--prefix", "none", "--format", "{p}\t{l}"])
         .current_dir(root())
         .output()
         .unwrap();
