@@ -137,7 +137,8 @@ fn latencies(
 /// that are judged by themselves, and a pool of client sides is a mixture of them.
 fn is_own(cbn: &Cbn, j: usize) -> bool {
     let node = &cbn.latencies[j];
-    !is_sum(cbn, j) && !(node.side == Side::Client && node.rpc.callee == Party::Any)
+    let is_pool = node.side == Side::Client && node.rpc.callee == Party::Any;
+    !is_pool && !is_sum(cbn, j)
 }
 
 /// A slow channel is the callee's doing, unless all channels of its caller are slow at once.

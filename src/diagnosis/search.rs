@@ -10,7 +10,9 @@ use crate::gvae::Gvae;
 
 /// How many of the first suspects sets are made of.
 const POOL: usize = 6;
-/// Share of the excess that the main cause must take away.
+/// A first suspect that takes away this share of the excess is to blame alone.
+const NEARLY_ALL: f64 = 0.75;
+/// Where no set suffices, a first suspect that takes away this share is still the main cause.
 const MAIN_SHARE: f64 = 0.5;
 
 /// The latency node and quantile index that an SLO speaks of.
@@ -50,85 +52,91 @@ pub fn outcome(
     Ok(summary(world.quantile_ms(&prediction, target.node, target.quantile)?, objective_ms))
 }
 
-/// Indices of the smallest sufficient set of suspects, most suspect first: singles, then pairs,
-/// then the best pair grown greedily up to `most`. `None` if nothing suffices. Only services about
-/// which something is unusual can be blamed: the entry owns what is left of the users' latency,
-/// so that its reset would always suffice.
-pub fn smallest_set(
-    world: &World,
-    target: Target,
-    suspects: &[Suspect],
-    objective_ms: f64,
-    settings: &DiagnosisSettings,
-) -> Result<Option<Vec<usize>>> {
-    let (threshold, most) = (settings.threshold, settings.max_culprits);
-    let met = |set: &[usize]| -> Result<f64> {
+/// What is asked of the search.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The SLO's latency.
+    pub target: Target,
+    /// Its quantile as it was, milliseconds.
+    pub observed_ms: f64,
+    /// As it usually is.
+    pub normal_ms: f64,
+    /// As it may be at most.
+    pub objective_ms: f64,
+    /// Threshold, most culprits, what is unusual.
+    pub settings: &'a DiagnosisSettings,
+}
+
+/// Who is to blame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blame {
+    /// Indices of the suspects, most suspect first.
+    pub set: Vec<usize>,
+    /// Whether their return to normal is predicted to meet the SLO.
+    pub sufficient: bool,
+}
+
+/// The smallest set of unusual suspects whose return to normal meets the SLO: singles, the first
+/// suspect if it is the main cause, pairs, then the best pair grown greedily. `None` if nothing
+/// explains the violation.
+///
+/// Only services about which something is unusual can be blamed: the entry owns what is left of
+/// the users' latency, so that its reset would always suffice. For the same reason a first
+/// suspect that takes away nearly all of the excess is not joined by another just to meet the SLO.
+pub fn blame(world: &World, suspects: &[Suspect], question: &Question) -> Result<Option<Blame>> {
+    let settings = question.settings;
+    let outcome_of = |set: &[usize]| -> Result<Option<Counterfactual>> {
         let mut together = Intervention::new();
         for i in set {
             together.extend(suspects[*i].reset.clone());
         }
-        Ok(outcome(world, target, &together, objective_ms)?.map_or(0.0, |c| c.p_slo_met))
+        outcome(world, question.target, &together, question.objective_ms)
     };
-    let pool: Vec<usize> = unusual(suspects, settings.unusual).take(POOL).collect();
+    let met = |set: &[usize]| Ok::<_, candle_core::Error>(outcome_of(set)?.map_or(0.0, |c| c.p_slo_met));
+    let enough = |p: f64| p >= settings.threshold;
+    let unusual = suspects.iter().enumerate().filter(|(_, s)| s.peak >= settings.unusual);
+    let pool: Vec<usize> = unusual.map(|(i, _)| i).take(POOL).collect();
     for &i in &pool {
-        if most >= 1 && met(&[i])? >= threshold {
-            return Ok(Some(vec![i]));
+        if settings.max_culprits >= 1 && enough(met(&[i])?) {
+            return Ok(Some(Blame { set: vec![i], sufficient: true }));
         }
     }
-    let mut best: (f64, Vec<usize>) = (0.0, Vec::new());
+    let Some(&first) = pool.first() else { return Ok(None) };
+    let excess = (question.observed_ms - question.normal_ms).max(1e-9);
+    let removed = outcome_of(&[first])?.map_or(0.0, |c| (question.observed_ms - c.quantile_ms) / excess);
+    if removed >= NEARLY_ALL {
+        return Ok(Some(Blame { set: vec![first], sufficient: false }));
+    }
+    let mut best: Option<(f64, Vec<usize>)> = None;
     for (n, &i) in pool.iter().enumerate() {
-        for &j in &pool[n + 1..] {
-            if most < 2 {
-                continue;
-            }
+        for &j in pool[n + 1..].iter().filter(|_| settings.max_culprits >= 2) {
             let p = met(&[i, j])?;
-            if p >= threshold {
-                return Ok(Some(vec![i, j]));
+            if enough(p) {
+                return Ok(Some(Blame { set: vec![i, j], sufficient: true }));
             }
-            if p > best.0 || best.1.is_empty() {
-                best = (p, vec![i, j]);
+            if best.as_ref().is_none_or(|(most, _)| p > *most) {
+                best = Some((p, vec![i, j]));
             }
         }
     }
-    while !best.1.is_empty() && best.1.len() < most {
-        let mut grown: Option<(f64, Vec<usize>)> = None;
-        for &i in pool.iter().filter(|i| !best.1.contains(i)) {
-            let mut set = best.1.clone();
+    if let Some((_, mut set)) = best {
+        while set.len() < settings.max_culprits {
+            let mut grown: Option<(f64, usize)> = None;
+            for &i in pool.iter().filter(|i| !set.contains(i)) {
+                let mut larger = set.clone();
+                larger.push(i);
+                let p = met(&larger)?;
+                if grown.is_none_or(|(most, _)| p > most) {
+                    grown = Some((p, i));
+                }
+            }
+            let Some((p, i)) = grown else { break };
             set.push(i);
-            let p = met(&set)?;
-            if grown.as_ref().is_none_or(|(most, _)| p > *most) {
-                grown = Some((p, set));
+            if enough(p) {
+                set.sort_unstable();
+                return Ok(Some(Blame { set, sufficient: true }));
             }
         }
-        let Some(grown) = grown else { break };
-        if grown.0 >= threshold {
-            let mut set = grown.1;
-            set.sort_unstable();
-            return Ok(Some(set));
-        }
-        best = grown;
     }
-    Ok(None)
-}
-
-/// Indices of the suspects about which something is unusual.
-fn unusual(suspects: &[Suspect], unusual: f64) -> impl Iterator<Item = usize> + '_ {
-    suspects.iter().enumerate().filter(move |(_, s)| s.peak >= unusual).map(|(i, _)| i)
-}
-
-/// The first unusual suspect, if its reset alone takes away most of what is above the objective's
-/// normal: it is to blame even where something else keeps the objective violated.
-pub fn main_cause(
-    world: &World,
-    target: Target,
-    suspects: &[Suspect],
-    observed_ms: f64,
-    normal_ms: f64,
-    objective_ms: f64,
-    settings: &DiagnosisSettings,
-) -> Result<Option<usize>> {
-    let Some(first) = unusual(suspects, settings.unusual).next() else { return Ok(None) };
-    let Some(then) = outcome(world, target, &suspects[first].reset, objective_ms)? else { return Ok(None) };
-    let removed = (observed_ms - then.quantile_ms) / (observed_ms - normal_ms).max(1e-9);
-    Ok((removed >= MAIN_SHARE).then_some(first))
+    Ok((removed >= MAIN_SHARE).then(|| Blame { set: vec![first], sufficient: false }))
 }

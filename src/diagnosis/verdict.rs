@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::counterfactual::World;
 use super::evidence::{self, Evidence};
 use super::reference::{FeatureKinds, Reference};
-use super::search::{Target, main_cause, outcome, smallest_set};
+use super::search::{Question, Target, blame, outcome};
 use super::settings::DiagnosisSettings;
 use super::suspects::{Suspect, reset_resource, suspects};
 use crate::causal::Cbn;
@@ -78,20 +78,13 @@ pub fn diagnose(case: &Case, progress: &dyn Progress) -> Result<Verdict, Diagnos
     let suspects = suspects(&case.model.cbn, &evidence, &world, settings.unusual)?;
     progress.report(Stage::Query, 2, 3, "smallest set");
 
-    let target = Target::of(case.model, case.slo);
     let violated = case.status.observed_ms.is_some_and(|ms| ms > case.slo.objective_ms);
-    let mut warnings = Vec::new();
     let doubts = doubts(case, &suspects);
-    let (kind, blamed) = judge(case, &world, target, &evidence, &suspects, violated, &doubts, &mut warnings)?;
-    warnings.extend(doubts.iter().cloned());
-    if target.is_none() {
-        warnings.push(Clean::new("the SLO's own latency is not among the windows: no counterfactual for it"));
-    }
-    if !violated {
-        warnings.push(Clean::new(
-            "the objective is met over the diagnosed window: services are ranked by how unusual their own contribution is",
-        ));
-    }
+    let target = Target::of(case.model, case.slo);
+    let found = Findings { world, target, evidence, suspects, violated, doubts };
+    let (kind, blamed, remark) = judge(case, &found)?;
+    let warnings = found.doubts.iter().cloned().chain(remark).collect();
+    let Findings { world, suspects, doubts, .. } = found;
     let describe = |i: usize| describe(case, &world, target, &suspects[i]);
     let culprits = blamed.iter().map(|i| describe(*i)).collect::<Result<_, _>>()?;
     let described = (0..suspects.len().min(DESCRIBED)).map(describe).collect::<Result<_, _>>()?;
@@ -149,59 +142,65 @@ fn doubts(case: &Case, suspects: &[Suspect]) -> Vec<Clean> {
     doubts
 }
 
-/// Kind of verdict and the indices of those to blame.
-fn judge(
-    case: &Case,
-    world: &World,
+/// What was found out, before it is judged.
+struct Findings<'a> {
+    world: World<'a>,
     target: Option<Target>,
-    evidence: &Evidence,
-    suspects: &[Suspect],
+    evidence: Evidence,
+    suspects: Vec<Suspect>,
     violated: bool,
-    doubts: &[Clean],
-    warnings: &mut Vec<Clean>,
-) -> Result<(VerdictKind, Vec<usize>), DiagnosisError> {
+    doubts: Vec<Clean>,
+}
+
+/// Kind of verdict, the indices of those to blame, and a remark.
+type Judgement = (VerdictKind, Vec<usize>, Option<Clean>);
+
+fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
+    let Findings { world, evidence, suspects, .. } = found;
     let settings = case.settings;
-    if case.status.observed_ms.is_none() || case.status.state == SloState::Unknown {
-        return Ok((VerdictKind::Unsure, Vec::new()));
+    let Some(observed) = case.status.observed_ms.filter(|_| case.status.state != SloState::Unknown) else {
+        return Ok((VerdictKind::Unsure, Vec::new(), None));
+    };
+    if !found.violated {
+        let remark = "the objective is met over the diagnosed window: services are ranked by how unusual their own contribution is";
+        return Ok((VerdictKind::Healthy, Vec::new(), Some(Clean::new(remark))));
     }
-    if !violated {
-        return Ok((VerdictKind::Healthy, Vec::new()));
-    }
-    let Some(target) = target else { return Ok((VerdictKind::Unsure, Vec::new())) };
-    let load = evidence
-        .metrics
-        .values()
-        .flatten()
-        .filter(|f| f.resource == Resource::Load)
-        .map(|f| f.surprise)
-        .fold(0.0, f64::max);
+    let Some(target) = found.target else {
+        let remark = "the SLO's own latency is not among the windows: no counterfactual for it";
+        return Ok((VerdictKind::Unsure, Vec::new(), Some(Clean::new(remark))));
+    };
+    let load = evidence.metrics.values().flatten().filter(|f| f.resource == Resource::Load);
+    let load = load.map(|f| f.surprise).fold(0.0, f64::max);
     if load >= settings.unusual && suspects.iter().all(|s| s.peak < 2.0 * settings.unusual) {
-        return Ok((VerdictKind::Load, Vec::new()));
+        return Ok((VerdictKind::Load, Vec::new(), None));
     }
-    let mut found = smallest_set(world, target, suspects, case.slo.objective_ms, settings)?;
-    if found.is_none() {
-        let observed = case.status.observed_ms.unwrap_or(case.slo.objective_ms);
-        let usual = case.model.normaliser.y[target.node][target.quantile].centre_ms();
-        let main =
-            main_cause(world, target, suspects, observed, f64::from(usual), case.slo.objective_ms, settings)?;
-        if let Some(main) = main {
-            warnings.push(Clean::new(&format!(
-                "{} alone does not explain it all: even with it normal, the objective is not predicted to be met",
-                suspects[main].service
-            )));
-            found = Some(vec![main]);
-        }
-    }
-    Ok(match found {
-        _ if !doubts.is_empty() => (VerdictKind::Unsure, found.unwrap_or_default()),
-        None => (VerdictKind::Unresolved, Vec::new()),
-        Some(set) => {
-            let latent = set
-                .iter()
-                .all(|i| suspects[*i].resources.first().is_none_or(|b| b.resource == Resource::Latent));
-            (if latent { VerdictKind::Latent } else { VerdictKind::Culprits }, set)
-        }
-    })
+    let usual = case.model.normaliser.y[target.node][target.quantile].centre_ms();
+    let question = Question {
+        target,
+        observed_ms: observed,
+        normal_ms: f64::from(usual),
+        objective_ms: case.slo.objective_ms,
+        settings,
+    };
+    let Some(blame) = blame(world, suspects, &question)? else {
+        let kind = if found.doubts.is_empty() { VerdictKind::Unresolved } else { VerdictKind::Unsure };
+        return Ok((kind, Vec::new(), None));
+    };
+    let remark = (!blame.sufficient).then(|| {
+        let names: Vec<_> = blame.set.iter().map(|i| suspects[*i].service.as_str()).collect();
+        Clean::new(&format!(
+            "{} does not explain it all: even back to normal, the objective is not predicted to be met",
+            names.join(", ")
+        ))
+    });
+    let of = |i: &usize| suspects[*i].resources.first().map(|b| b.resource);
+    let latent = blame.set.iter().all(|i| of(i).is_none_or(|r| r == Resource::Latent));
+    let kind = match (found.doubts.is_empty(), latent) {
+        (false, _) => VerdictKind::Unsure,
+        (true, true) => VerdictKind::Latent,
+        (true, false) => VerdictKind::Culprits,
+    };
+    Ok((kind, blame.set, remark))
 }
 
 fn resource_ranking(suspects: &[Suspect]) -> Vec<RankedResource> {

@@ -197,10 +197,8 @@ impl Engine {
     ) -> Result<Arc<Learned>, EngineError> {
         let mut held = self.learning.lock().await;
         let (cut_off, frame, graph) = self.lesson(at).await?;
-        if let Some((of, learned)) = &*held {
-            if *of == cut_off && !fresh {
-                return Ok(learned.clone());
-            }
+        if let Some((_, learned)) = held.as_ref().filter(|(of, _)| *of == cut_off && !fresh) {
+            return Ok(learned.clone());
         }
         let lesson = Lesson {
             frame,

@@ -5,7 +5,8 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand_distr::StandardNormal;
 
-use super::model::{Batch, Decoded, Gaussian, Gvae};
+use super::batch::Batch;
+use super::model::{Decoded, Gaussian, Gvae};
 
 /// Degrees of freedom of the likelihood: heavy enough that unlabelled incidents in the
 /// training data do not bend the fit.

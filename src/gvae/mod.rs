@@ -5,6 +5,7 @@
 //! Bayesian network. Ours: log-latencies, a Student-t likelihood, a structural (additive)
 //! part in the decoders, and weights by sample count.
 
+pub mod batch;
 pub mod checkpoint;
 pub mod data;
 pub mod loss;
@@ -13,9 +14,10 @@ pub mod net;
 pub mod settings;
 pub mod train;
 
+pub use batch::{Batch, Latencies};
 pub use checkpoint::{CheckpointError, Manifest, fingerprint};
 pub use data::{Inputs, LatencyScale, Normaliser, Scale};
-pub use model::{Batch, Decoded, Gaussian, Gvae, Latencies};
+pub use model::{Decoded, Gaussian, Gvae};
 pub use settings::TrainSettings;
 pub use train::{TrainReport, train};
 

@@ -8,9 +8,10 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use super::GvaeError;
+use super::batch::Batch;
 use super::data::{Inputs, Normaliser};
 use super::loss::{Parents, elbo};
-use super::model::{Batch, Gvae};
+use super::model::Gvae;
 use super::settings::TrainSettings;
 use crate::causal::Cbn;
 use crate::domain::{Progress, Stage};
