@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::domain::Timestamp;
@@ -117,6 +117,19 @@ pub struct DiagnoseArgs {
     /// Name of the objective; the first one if not given
     #[arg(long, value_name = "NAME")]
     pub slo: Option<String>,
+    /// What ranks the services
+    #[arg(long, value_enum, default_value_t = Method::Model)]
+    pub method: Method,
+}
+
+/// What ranks the services.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    /// The causal model: own surprise and counterfactuals
+    #[default]
+    Model,
+    /// Robust deviations without a model, for comparison
+    Control,
 }
 
 /// `sagetop graph`.

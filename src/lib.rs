@@ -7,12 +7,13 @@
 //!  Jaeger, Prometheus
 //!        │ HTTP
 //!        ▼
-//!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← config ← engine ← tui ← cli ← commands
-//!  nouns    clients,    one row   burn  call     model  root        files,   fetch →   screens, CLI
-//!           catalogue   a window  rate  graph,          causes      secrets  learn →
-//!                       + store         CBN                                  diagnose
+//!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← baselines ← config ← engine ← tui ← cli ← commands
+//!  nouns    clients,    one row   burn  call     model  root        rankings    files,   fetch →   screens   arguments
+//!           catalogue   a window  rate  graph,          causes      to beat     secrets  learn →
+//!                       + store         CBN                                              diagnose
 //! ```
 
+pub mod baselines;
 pub mod causal;
 pub mod cli;
 pub mod commands;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::session::{Bar, Session};
 use super::{Error, Exit, Output};
-use crate::cli::{DiagnoseArgs, Global};
+use crate::cli::{DiagnoseArgs, Global, Method};
 use crate::domain::{Basis, Counterfactual, Culprit, SloState, Verdict, VerdictKind};
 
 /// Suspects listed in the report.
@@ -15,8 +15,13 @@ pub fn run(global: &Global, args: &DiagnoseArgs, out: &mut Output) -> Result<Exi
     let session = Session::open(global)?;
     let slo = session.engine.slo(args.slo.as_deref())?.clone();
     let bar = Bar::new();
-    let answer = session.engine.diagnose(&slo, session.at(), session.now, bar.clone());
-    let verdict = session.runtime.block_on(answer);
+    let (at, now) = (session.at(), session.now);
+    let verdict = session.runtime.block_on(async {
+        match args.method {
+            Method::Model => session.engine.diagnose(&slo, at, now, bar.clone()).await,
+            Method::Control => session.engine.control(&slo, at, now, bar.as_ref()).await,
+        }
+    });
     bar.clear();
     let verdict = verdict?;
     if out.json() {

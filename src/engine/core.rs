@@ -34,9 +34,9 @@ pub struct Engine {
     pub slos: Vec<Slo>,
     /// Window settings.
     pub windows: WindowSettings,
-    catalogue: Catalogue,
+    pub(super) catalogue: Catalogue,
     training: TrainSettings,
-    diagnosis: DiagnosisSettings,
+    pub(super) diagnosis: DiagnosisSettings,
     pub(super) prometheus: Prometheus,
     jaeger: Option<Jaeger>,
     pub(super) logins: (Auth, Option<Auth>),
@@ -159,7 +159,7 @@ impl Engine {
         Ok(Picture { at, frame, graph: Arc::new(graph), statuses })
     }
 
-    fn status(&self, slo: &Slo, frame: &Frame, at: Timestamp) -> SloStatus {
+    pub(super) fn status(&self, slo: &Slo, frame: &Frame, at: Timestamp) -> SloStatus {
         let column = |stat| Column::Latency { rpc: self.plan.entry_rpc(slo), side: Side::Client, stat };
         let values = |stat| frame.columns.get(&column(stat));
         let ms = values(Stat::Quantile(slo.quantile));
@@ -224,7 +224,7 @@ impl Engine {
     }
 
     /// Windows in a diagnosis window.
-    fn span(&self) -> usize {
+    pub(super) fn span(&self) -> usize {
         let length = self.windows.length.as_secs().max(1);
         usize::try_from(self.diagnosis.window.as_secs() / length).unwrap_or(usize::MAX).max(1)
     }

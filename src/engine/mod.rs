@@ -1,5 +1,6 @@
 //! Ties the rooms together: fetch → windows → learn → diagnose, for the CLI and the TUI alike.
 
+pub mod control;
 pub mod core;
 pub mod error;
 pub mod learn;

@@ -7,7 +7,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
 /// The rooms from left to right, as drawn in `src/lib.rs`.
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 13] = [
     "domain",
     "telemetry",
     "windows",
@@ -15,6 +15,7 @@ const ROOMS: [&str; 12] = [
     "causal",
     "gvae",
     "diagnosis",
+    "baselines",
     "config",
     "engine",
     "tui",
