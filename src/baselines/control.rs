@@ -1,72 +1,132 @@
-//! The control: the same three channels as the diagnosis, scored by robust t without any model.
+//! The control: the three channels of the diagnosis, calibrated in the same way, without any
+//! learned model.
 //!
-//! Per service, the sum of the largest deviation of its metrics, of its server latency beyond
-//! that of its slowest callee, and of the delay of the channels to it. A deviation is the mean
-//! over the diagnosed windows of (value − median) / (1.4826 · MAD) over the windows before.
+//! Per service, the sum of the strongest surprise of its metrics, of its server latency beyond
+//! that of its slowest callee, and of the delay of the channels to it. A latency's surprise is
+//! that of its robust t (log-latency against median and MAD of the windows before).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use crate::diagnosis::{FeatureKinds, reference::kind_of};
-use crate::domain::{
-    Column, Direction, Entity, Party, Pool, Ranked, RankedResource, Resource, Rpc, ServiceName, Side, Stat,
-};
-use crate::gvae::Scale;
+use crate::diagnosis::metric::{MetricModel, since_gap};
+use crate::diagnosis::reference::{kind_of, load_of, rolling};
+use crate::diagnosis::tail::{Tail, surprise};
+use crate::diagnosis::{FeatureKinds, reference::mean_known};
+use crate::domain::{Column, Entity, Party, Pool, Ranked, RankedResource, Resource, ServiceName, Side, Stat};
+use crate::gvae::LatencyScale;
 use crate::windows::Frame;
 
-/// Smallest scale as a share of the median.
-const MIN_SHARE: f32 = 0.05;
+type Scores = BTreeMap<ServiceName, BTreeMap<Resource, f64>>;
 
-/// Services and (service, resource) pairs, most suspect first, for the last `span` windows of `frame`.
-pub fn control(kinds: &FeatureKinds, frame: &Frame, span: usize) -> (Vec<Ranked>, Vec<RankedResource>) {
-    let now = frame.len().saturating_sub(span);
-    let mut scores: BTreeMap<ServiceName, BTreeMap<Resource, f64>> = BTreeMap::new();
-    let mut raise = |service: &ServiceName, resource: Resource, t: f64| {
-        let best = scores.entry(service.clone()).or_default().entry(resource).or_insert(0.0);
-        *best = best.max(t);
-    };
-    for (column, values) in &frame.columns {
-        match column {
-            Column::Metric { entity: Entity::Service(service), pool: Pool::Mean, .. } => {
-                let kind = kind_of(kinds, column);
-                if kind.resource != Resource::Load {
-                    raise(service, kind.resource, directed(deviation(values, now), kind.direction));
-                }
-            }
-            Column::Latency { rpc, side, stat: Stat::Quantile(_) } => match (side, rpc.callee.service()) {
-                (Side::Network | Side::Request | Side::Response, Some(callee)) => {
-                    raise(callee, Resource::Network, deviation(values, now));
-                }
-                (Side::Server, Some(callee)) => {
-                    let own = deviation(values, now) - slowest_callee(frame, callee, now);
-                    raise(callee, Resource::Latent, own);
-                }
-                _ => {}
-            },
-            Column::Metric { .. } | Column::Latency { .. } => {}
-        }
-    }
-    rank(scores)
+/// Services and (service, resource) pairs, most suspect first, for the last `span` windows of
+/// `frame`; the windows before them are what is normal. `unusual` is the least surprise of a
+/// metric that makes a slow latency its symptom.
+pub fn control(
+    kinds: &FeatureKinds,
+    frame: &Frame,
+    span: usize,
+    unusual: f64,
+) -> (Vec<Ranked>, Vec<RankedResource>) {
+    let now = frame.len().saturating_sub(span)..frame.len();
+    let mut scores = Scores::new();
+    metrics(kinds, frame, &now, &mut scores);
+    latencies(frame, &now, &mut scores);
+    rank(scores, unusual)
 }
 
-/// Sums the channels; latency that comes with a larger metric deviation is that metric's symptom.
-fn rank(scores: BTreeMap<ServiceName, BTreeMap<Resource, f64>>) -> (Vec<Ranked>, Vec<RankedResource>) {
+fn raise(scores: &mut Scores, service: &ServiceName, resource: Resource, surprise: f64) {
+    let best = scores.entry(service.clone()).or_default().entry(resource).or_insert(0.0);
+    *best = best.max(surprise);
+}
+
+fn metrics(kinds: &FeatureKinds, frame: &Frame, now: &Range<usize>, scores: &mut Scores) {
+    let since = since_gap(frame);
+    let mut columns: BTreeMap<&ServiceName, Vec<Column>> = BTreeMap::new();
+    for column in frame.columns.keys() {
+        if let Column::Metric { entity: Entity::Service(service), pool: Pool::Mean, .. } = column {
+            columns.entry(service).or_default().push(column.clone());
+        }
+    }
+    for (service, columns) in columns {
+        let load = load_of(kinds, &columns, frame);
+        for column in &columns {
+            let kind = kind_of(kinds, column);
+            let (Some(values), false) = (frame.columns.get(column), kind.resource == Resource::Load) else {
+                continue;
+            };
+            let before = load.map(|l| &l[..now.start]);
+            let model = MetricModel::fit(&values[..now.start], before, kind.drifts, kind.direction);
+            let all = (0..frame.len()).map(|row| model.surprise(values, load, row, since[row]));
+            let all: Vec<_> = all.collect();
+            raise(scores, service, kind.resource, calibrated(&all, now));
+        }
+    }
+}
+
+fn latencies(frame: &Frame, now: &Range<usize>, scores: &mut Scores) {
+    let deviations: Vec<_> = frame
+        .columns
+        .iter()
+        .filter_map(|(column, values)| match column {
+            Column::Latency { rpc, side, stat: Stat::Quantile(_) } => {
+                let scale = LatencyScale::of(&values[..now.start]);
+                let t = |v: &f32| v.is_finite().then(|| f64::from(scale.ln.standard(scale.to_ln(*v))));
+                Some((rpc, *side, values.iter().map(t).collect::<Vec<_>>()))
+            }
+            _ => None,
+        })
+        .collect();
+    for (rpc, side, t) in &deviations {
+        let Some(callee) = rpc.callee.service() else { continue };
+        let (resource, own) = match side {
+            Side::Network | Side::Request | Side::Response => (Resource::Network, t.clone()),
+            Side::Server => {
+                let calls = deviations.iter().filter(|(r, side, _)| {
+                    *side == Side::Client && r.caller.service() == Some(callee) && r.callee != Party::Any
+                });
+                (Resource::Latent, calls.fold(t.clone(), |own, (.., call)| beyond(t, own, call)))
+            }
+            Side::Client => continue,
+        };
+        let all: Vec<_> = own.iter().map(|t| t.map(surprise)).collect();
+        raise(scores, callee, resource, calibrated(&all, now));
+    }
+}
+
+/// The smaller of `own` and what of `t` is left beyond a slow `call`.
+fn beyond(t: &[Option<f64>], own: Vec<Option<f64>>, call: &[Option<f64>]) -> Vec<Option<f64>> {
+    let left = |t: f64, call: Option<f64>| t - call.unwrap_or(0.0).max(0.0);
+    own.into_iter()
+        .zip(t.iter().zip(call))
+        .map(|(own, (t, call))| Some(own?.min(left((*t)?, *call))))
+        .collect()
+}
+
+/// Surprise of the mean over `now`, calibrated on the same means before.
+fn calibrated(all: &[Option<f64>], now: &Range<usize>) -> f64 {
+    let tail = Tail::fit(rolling(&all[..now.start], now.len()));
+    mean_known(&all[now.clone()]).map_or(0.0, |mean| tail.surprise(mean))
+}
+
+/// Sums the channels; latency that comes with an unusual metric is that metric's symptom.
+fn rank(scores: Scores, unusual: f64) -> (Vec<Ranked>, Vec<RankedResource>) {
     let (mut services, mut pairs) = (Vec::new(), Vec::new());
     for (service, by_resource) in scores {
         let of = |wanted: fn(Resource) -> bool| {
             let some = by_resource.iter().filter(|(r, _)| wanted(**r));
-            some.map(|(_, t)| *t).fold(0.0, f64::max)
+            some.map(|(_, s)| *s).fold(0.0, f64::max)
         };
         let metrics = of(|r| !matches!(r, Resource::Network | Resource::Latent));
-        let total = metrics + of(|r| r == Resource::Network) + of(|r| r == Resource::Latent);
-        let sum: f64 = by_resource.values().sum::<f64>().max(1e-9);
-        for (resource, t) in &by_resource {
-            let symptom = *resource == Resource::Latent && metrics > 3.0;
-            let share = if symptom { 0.0 } else { t / sum };
-            pairs.push(RankedResource {
-                service: service.clone(),
-                resource: *resource,
-                score: total * share,
-            });
+        let network = of(|r| r == Resource::Network);
+        let total = metrics + network + of(|r| r == Resource::Latent);
+        let explained = metrics.max(network) >= unusual;
+        let weight = |resource: Resource, s: f64| {
+            if explained && resource == Resource::Latent { 0.0 } else { s }
+        };
+        let sum: f64 = by_resource.iter().map(|(r, s)| weight(*r, *s)).sum::<f64>().max(1e-9);
+        for (resource, s) in &by_resource {
+            let score = total * weight(*resource, *s) / sum;
+            pairs.push(RankedResource { service: service.clone(), resource: *resource, score });
         }
         services.push(Ranked { service, score: total });
     }
@@ -75,38 +135,10 @@ fn rank(scores: BTreeMap<ServiceName, BTreeMap<Resource, f64>>) -> (Vec<Ranked>,
     (services, pairs)
 }
 
-/// Mean deviation of the rows from `now` on against the rows before; 0 without data.
-fn deviation(values: &[f32], now: usize) -> f64 {
-    let (before, after) = values.split_at(now.min(values.len()));
-    let plain = Scale::of(before.iter().copied(), 1e-9);
-    let scale = plain.scale.max(MIN_SHARE * plain.centre.abs());
-    let known: Vec<f64> =
-        after.iter().filter(|v| v.is_finite()).map(|v| f64::from((v - plain.centre) / scale)).collect();
-    if known.is_empty() { 0.0 } else { known.iter().sum::<f64>() / known.len() as f64 }
-}
-
-fn directed(t: f64, direction: Direction) -> f64 {
-    match direction {
-        Direction::Up => t,
-        Direction::Down => -t,
-        Direction::Both => t.abs(),
-    }
-}
-
-fn slowest_callee(frame: &Frame, service: &ServiceName, now: usize) -> f64 {
-    let calls = frame.columns.iter().filter_map(|(column, values)| match column {
-        Column::Latency { rpc: Rpc { caller: Party::Service(caller), .. }, side: Side::Client, stat } => {
-            (caller == service && *stat != Stat::Count).then(|| deviation(values, now))
-        }
-        _ => None,
-    });
-    calls.fold(0.0, f64::max)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Clean, Quantile, Timestamp};
+    use crate::domain::{Quantile, Rpc, Timestamp};
     use crate::telemetry::Catalogue;
     use std::time::Duration;
 
@@ -133,9 +165,9 @@ mod tests {
             ..Frame::default()
         };
         let kinds = FeatureKinds::of(&Catalogue::default());
-        let (services, pairs) = control(&kinds, &frame, 5);
+        let (services, pairs) = control(&kinds, &frame, 5, 7.0);
         assert_eq!(services[0].service, db);
         assert_eq!((pairs[0].service.as_str(), pairs[0].resource), ("db", Resource::Latent));
-        assert_eq!(Clean::new("web").as_str(), services[1].service.as_str());
+        assert!(services[1].score < 3.0, "{services:?}");
     }
 }

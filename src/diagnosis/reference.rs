@@ -127,7 +127,7 @@ pub fn load_of<'a>(kinds: &FeatureKinds, x: &[Column], frame: &'a Frame) -> Opti
 }
 
 /// Means over every `span` consecutive rows of what is known there.
-fn rolling(values: &[Option<f64>], span: usize) -> Vec<f64> {
+pub fn rolling(values: &[Option<f64>], span: usize) -> Vec<f64> {
     values.windows(span.max(1)).filter_map(mean_known).collect()
 }
 

@@ -24,7 +24,8 @@ impl Engine {
         let picture = self.picture(at)?;
         let status = self.status(slo, &picture.frame, at);
         let kinds = FeatureKinds::of(&self.catalogue);
-        let (ranking, resource_ranking) = baselines::control(&kinds, &picture.frame, self.span());
+        let (ranking, resource_ranking) =
+            baselines::control(&kinds, &picture.frame, self.span(), self.unusual());
         let mut warnings = vec![Clean::new("ranked by the control, without a model: a hint only")];
         warnings.extend(report.warnings);
         Ok(Verdict {

@@ -66,7 +66,8 @@ pub struct LatencyScale {
 }
 
 impl LatencyScale {
-    fn of(values: &[f32]) -> Self {
+    /// Of the finite `values`, milliseconds.
+    pub fn of(values: &[f32]) -> Self {
         let mut positive: Vec<f32> = values.iter().copied().filter(|v| v.is_finite() && *v > 0.0).collect();
         let offset = (0.1 * median(&mut positive).unwrap_or(1.0)).max(MIN_OFFSET_MS);
         let ln = values.iter().filter(|v| v.is_finite()).map(|v| (v.max(0.0) + offset).ln());
