@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 
 use super::metric::since_gap;
-use super::reference::{FeatureKinds, Reference, column, kind_of, load_of, mean_known, own_surprise};
+use super::reference::{
+    FeatureKinds, Reference, column, is_source, kind_of, load_of, mean_known, own_surprise,
+};
 use crate::causal::{Cbn, LatencyNode};
 use crate::domain::{Clean, Column, Entity, NodeName, Party, Resource, ServiceName, Side};
 use crate::gvae::Gvae;
@@ -66,7 +68,7 @@ pub fn collect(
         for (m, c) in node.x.iter().enumerate() {
             let metric = &reference.metrics[e][m];
             let values = column(frame, c);
-            if values.is_empty() {
+            if values.is_empty() || is_source(c) {
                 continue;
             }
             let seen: Vec<_> = rows.clone().map(|r| metric.surprise(values, load, r, since[r])).collect();

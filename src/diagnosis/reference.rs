@@ -11,7 +11,7 @@ use crate::domain::{Clean, Column, Direction, Entity, Resource, Scope};
 use crate::gvae::loss::noise;
 use crate::gvae::{Batch, Gvae, Inputs};
 use crate::telemetry::{Catalogue, Feature};
-use crate::windows::Frame;
+use crate::windows::{Frame, SOURCE_FEATURE};
 
 /// Samples of Z from its prior when the own surprise of a latency is computed.
 const PRIOR_SAMPLES: usize = 8;
@@ -45,12 +45,21 @@ impl FeatureKinds {
 pub fn kind_of(kinds: &FeatureKinds, column: &Column) -> FeatureKind {
     let unknown = FeatureKind { resource: Resource::Latent, direction: Direction::Both, drifts: false };
     let Column::Metric { entity, feature, .. } = column else { return unknown };
+    if is_source(column) {
+        // Like the load, it is never anybody's fault and never reset.
+        return FeatureKind { resource: Resource::Load, ..unknown };
+    }
     let scope = match entity {
         Entity::Service(_) => Scope::Service,
         Entity::Channel { .. } => Scope::Channel,
         Entity::Node(_) => Scope::Node,
     };
     kinds.0.iter().find(|(s, name, _)| *s == scope && name == feature).map_or(unknown, |(.., kind)| *kind)
+}
+
+/// Whether a column only tells where latencies came from.
+pub fn is_source(column: &Column) -> bool {
+    matches!(column, Column::Metric { feature, .. } if feature.as_str() == SOURCE_FEATURE)
 }
 
 /// Normal behaviour of an application: expectations of metrics, tails of all surprises,
@@ -121,7 +130,7 @@ pub fn column<'a>(frame: &'a Frame, column: &Column) -> &'a [f32] {
 /// The load feature of an entity.
 pub fn load_of<'a>(kinds: &FeatureKinds, x: &[Column], frame: &'a Frame) -> Option<&'a [f32]> {
     x.iter()
-        .find(|c| kind_of(kinds, c).resource == Resource::Load)
+        .find(|c| kind_of(kinds, c).resource == Resource::Load && !is_source(c))
         .and_then(|c| frame.columns.get(c))
         .map(Vec::as_slice)
 }

@@ -143,6 +143,7 @@ impl Engine {
     /// What the store knows about `at`. Reads the disk only.
     pub fn picture(&self, at: Timestamp) -> Result<Picture, EngineError> {
         let Loaded { frame, edges } = windows::load(&self.store, &self.plan, &self.period(at, at))?;
+        let frame = frame.with_source();
         let mut graph = CallGraph::default();
         for edge in &edges {
             let origin = match edge.seen {

@@ -1,12 +1,12 @@
 //! `Frame`: the window table, columns by [`Column`], rows by time, NaN where data is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Column, NodeName, ServiceName, Timestamp};
+use crate::domain::{Clean, Column, Entity, NodeName, Pool, ServiceName, Timestamp};
 
 /// Where a window's latencies came from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,6 +22,10 @@ pub enum Source {
     /// Spans where there were any, PromQL for the rest.
     Both,
 }
+
+/// Feature that tells a model where a window's latencies came from: 0 spans, 1 PromQL.
+/// Present only where both occur, see [`Frame::with_source`].
+pub const SOURCE_FEATURE: &str = "latency_source";
 
 /// One row per window. Rows are in time order without duplicates; absent windows are absent rows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,6 +53,38 @@ impl Frame {
         self.ends.is_empty()
     }
 
+    /// Adds [`SOURCE_FEATURE`] to every service if the latencies come from different sources in
+    /// different windows: estimates of spans and of histograms differ, and that is no fault.
+    #[must_use]
+    pub fn with_source(mut self) -> Self {
+        let known = |s: &&Source| **s != Source::None;
+        let mixed = self
+            .sources
+            .iter()
+            .find(known)
+            .is_some_and(|first| self.sources.iter().filter(known).any(|other| other != first));
+        if !mixed {
+            return self;
+        }
+        let values: Vec<f32> = self
+            .sources
+            .iter()
+            .map(|s| match s {
+                Source::None => f32::NAN,
+                Source::Traces => 0.0,
+                Source::Both => 0.5,
+                Source::Metrics => 1.0,
+            })
+            .collect();
+        let services: BTreeSet<ServiceName> = self.columns.keys().filter_map(served).collect();
+        for service in services {
+            let feature = Clean::new(SOURCE_FEATURE);
+            let column = Column::Metric { entity: Entity::Service(service), feature, pool: Pool::Mean };
+            self.columns.insert(column, values.clone());
+        }
+        self
+    }
+
     /// The rows whose window ends in (`after`, `until`], as a new frame.
     pub fn between(&self, after: Timestamp, until: Timestamp) -> Self {
         let lo = self.ends.partition_point(|end| *end <= after);
@@ -67,5 +103,35 @@ impl Frame {
             sources: self.sources[lo..hi].to_vec(),
             placement: self.placement.clone(),
         }
+    }
+}
+
+fn served(column: &Column) -> Option<ServiceName> {
+    match column {
+        Column::Latency { rpc, .. } => rpc.callee.service().cloned(),
+        Column::Metric { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Rpc, Side, Stat};
+
+    #[test]
+    fn the_source_is_told_only_where_it_changes() {
+        let web = ServiceName::new("web");
+        let column = Column::Latency { rpc: Rpc::served_by(&web), side: Side::Server, stat: Stat::Count };
+        let frame = |sources: &[Source]| Frame {
+            ends: vec![Timestamp::UNIX_EPOCH; sources.len()],
+            columns: [(column.clone(), vec![1.0; sources.len()])].into_iter().collect(),
+            sources: sources.to_vec(),
+            ..Frame::default()
+        };
+        assert_eq!(frame(&[Source::Metrics, Source::None, Source::Metrics]).with_source().columns.len(), 1);
+        let mixed = frame(&[Source::Traces, Source::Metrics, Source::None]).with_source();
+        let told = &mixed.columns[1];
+        assert_eq!(told[..2], [0.0, 1.0]);
+        assert!(told[2].is_nan());
     }
 }

@@ -23,7 +23,7 @@ pub mod store;
 pub mod trace;
 
 pub use error::{Error, SourceError};
-pub use frame::{Frame, Source};
+pub use frame::{Frame, SOURCE_FEATURE, Source};
 pub use history::fetch;
 pub use load::{EdgeSeen, Loaded, ObservedEdge, load};
 pub use names::NameMap;
