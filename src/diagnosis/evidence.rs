@@ -122,7 +122,7 @@ fn latencies(
             },
             what: latency_name(node),
             observed: middle(column(&recent, c).iter().copied()),
-            normal: Some(f64::from(model.normaliser.y[j][0].centre_ms())),
+            normal: Some(f64::from(reference.latencies[j][0])),
             surprise: reference.latency_tails[j].surprise(mean),
             entity: entity.clone(),
         };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::metric::{MetricModel, since_gap};
 use super::tail::{Tail, student_tail};
 use crate::domain::{Clean, Column, Direction, Entity, Resource, Scope};
+use crate::gvae::data::median;
 use crate::gvae::loss::noise;
 use crate::gvae::{Batch, Gvae, Inputs};
 use crate::telemetry::{Catalogue, Feature};
@@ -72,12 +73,15 @@ pub struct Reference {
     pub metric_tails: Vec<Vec<Tail>>,
     /// Tails of the latencies' own surprises over the diagnosis window, per latency node.
     pub latency_tails: Vec<Tail>,
+    /// Usual latency, milliseconds, per latency node and quantile.
+    pub latencies: Vec<Vec<f32>>,
     /// Windows in a diagnosis window.
     pub span: usize,
 }
 
 impl Reference {
-    /// Learns what is normal from the windows the model was trained on.
+    /// Learns what is normal from `frame`: the windows the model was trained on, but for those that
+    /// violated an objective.
     pub fn learn(
         model: &Gvae,
         kinds: &FeatureKinds,
@@ -118,8 +122,19 @@ impl Reference {
             .collect();
         let latency_tails =
             own_surprise(model, frame)?.iter().map(|per_row| Tail::fit(rolling(per_row, span))).collect();
-        Ok(Self { metrics, metric_tails, latency_tails, span })
+        let latencies = model
+            .cbn
+            .latencies
+            .iter()
+            .map(|n| n.quantiles.iter().map(|(_, c)| known_median(column(frame, c))).collect())
+            .collect();
+        Ok(Self { metrics, metric_tails, latency_tails, latencies, span })
     }
+}
+
+fn known_median(values: &[f32]) -> f32 {
+    let mut known: Vec<f32> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    median(&mut known).unwrap_or(0.0)
 }
 
 /// Values of a column, empty slice of the right length where it is absent.

@@ -174,7 +174,7 @@ fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
     if load >= settings.unusual && suspects.iter().all(|s| s.peak < 2.0 * settings.unusual) {
         return Ok((VerdictKind::Load, Vec::new(), None));
     }
-    let usual = case.model.normaliser.y[target.node][target.quantile].centre_ms();
+    let usual = case.reference.latencies[target.node][target.quantile];
     let question = Question {
         target,
         observed_ms: observed,

@@ -202,6 +202,7 @@ impl Engine {
             return Ok(learned.clone());
         }
         let lesson = Lesson {
+            healthy: self.healthy(&frame),
             frame,
             graph,
             kinds: FeatureKinds::of(&self.catalogue),
@@ -228,6 +229,21 @@ impl Engine {
     pub(super) fn span(&self) -> usize {
         let length = self.windows.length.as_secs().max(1);
         usize::try_from(self.diagnosis.window.as_secs() / length).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Which windows met every objective, as far as is known.
+    fn healthy(&self, frame: &Frame) -> Vec<bool> {
+        let columns: Vec<_> = self
+            .slos
+            .iter()
+            .filter_map(|slo| {
+                let stat = Stat::Quantile(slo.quantile);
+                let column = Column::Latency { rpc: self.plan.entry_rpc(slo), side: Side::Client, stat };
+                Some((slo.objective_ms, frame.columns.get(&column)?))
+            })
+            .collect();
+        let violated = |row: usize| columns.iter().any(|(most, v)| f64::from(v[row]) > *most);
+        (0..frame.len()).map(|row| !violated(row)).collect()
     }
 
     /// The cut-off for `at` and the data up to it.

@@ -65,6 +65,8 @@ fn floor(at: Timestamp, step: i64) -> Timestamp {
 pub struct Lesson {
     /// Windows up to the cut-off.
     pub frame: Frame,
+    /// Which of them met every objective.
+    pub healthy: Vec<bool>,
     /// Call graph of the same time.
     pub graph: Arc<CallGraph>,
     /// The catalogue's features.
@@ -100,7 +102,15 @@ pub fn learn(
         }
     }
     let (model, report) = train(cbn, &lesson.frame, &lesson.settings, progress)?;
-    let reference = Reference::learn(&model, &lesson.kinds, &lesson.frame, lesson.span)?;
+    let healthy = lesson.frame.filtered(&lesson.healthy);
+    let enough = healthy.len() >= lesson.settings.min_windows;
+    if !enough {
+        warnings.push(Clean::new(
+            "the objectives were violated nearly all of the time: what is called normal is merely usual",
+        ));
+    }
+    let normal = if enough { &healthy } else { &lesson.frame };
+    let reference = Reference::learn(&model, &lesson.kinds, normal, lesson.span)?;
     let windows = report.windows + report.held_back;
     let manifest = Manifest {
         format: FORMAT,

@@ -53,6 +53,20 @@ impl Frame {
         self.ends.is_empty()
     }
 
+    /// The rows for which `keep` is true, as a new frame; rows beyond its end are dropped.
+    pub fn filtered(&self, keep: &[bool]) -> Self {
+        fn pick<T: Clone>(values: &[T], keep: &[bool]) -> Vec<T> {
+            values.iter().zip(keep).filter(|(_, keep)| **keep).map(|(v, _)| v.clone()).collect()
+        }
+        Self {
+            length: self.length,
+            ends: pick(&self.ends, keep),
+            columns: self.columns.iter().map(|(c, v)| (c.clone(), pick(v, keep))).collect(),
+            sources: pick(&self.sources, keep),
+            placement: self.placement.clone(),
+        }
+    }
+
     /// Adds [`SOURCE_FEATURE`] to every service if the latencies come from different sources in
     /// different windows: estimates of spans and of histograms differ, and that is no fault.
     #[must_use]
