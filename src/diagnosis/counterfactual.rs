@@ -102,7 +102,7 @@ impl<'a> World<'a> {
         let normal_z = prior_sample(model, &normal_batch, &mut rng)?;
         let (mut residual, mut scale, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
         for j in 0..model.cbn.latencies.len() {
-            let decoded = model.widened(j, &model.decode(j, &batch.x, &z, &batch.y)?)?;
+            let decoded = model.widened(j, &model.decode(j, &batch.x, &z, &batch.y)?, &batch.y)?;
             let known = batch.weight[j].gt(0.0)?.to_dtype(candle_core::DType::F32)?;
             let left = ((&batch.y.ln[j] - &decoded.mean)? * &known)?;
             batch.y.set(j, (&decoded.mean + &left)?, &model.normaliser)?;
@@ -140,7 +140,7 @@ impl<'a> World<'a> {
             if !touched[j] {
                 continue;
             }
-            let decoded = self.model.widened(j, &self.model.decode(j, &x, &z, &y)?)?;
+            let decoded = self.model.widened(j, &self.model.decode(j, &x, &z, &y)?, &y)?;
             let scale = decoded.ln_scale.exp()?;
             // A residual is so many scales. Far outside the training range the scale is wide,
             // because shares are not known out there; back in the range, what was lack of

@@ -18,7 +18,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::batch::{Batch, Latencies, row};
-use super::data::{CLIP, Normaliser};
+use super::data::{CLIP, LatencyScale, Normaliser};
 use super::net::Mlp;
 use super::settings::TrainSettings;
 use crate::causal::Cbn;
@@ -82,6 +82,10 @@ struct Decoder {
     aligned: Vec<Option<Tensor>>,
     /// Offsets of the parents' latencies in our quantiles' order, (1, parents × quantiles).
     parent_offset: Tensor,
+    /// The parents' slowest latencies within range, milliseconds, in the same order.
+    parent_top: Tensor,
+    /// Our own usual latencies, milliseconds, (1, quantiles).
+    usual: Tensor,
     /// Offsets of our own latencies, (1, quantiles).
     offset: Tensor,
     /// Range of log-latencies in the training data: centre and half-width, (1, quantiles) each.
@@ -137,15 +141,17 @@ impl Gvae {
                 }
             };
             let scales = &normaliser.y[j];
-            let parent_offset = node.parents.iter().flat_map(|p| {
-                let ours = 0..quantiles;
-                ours.map(|i| normaliser.y[*p][nearest(&cbn, j, i, *p)].offset).collect::<Vec<_>>()
-            });
+            let of_parents = |what: fn(&LatencyScale) -> f32| {
+                let pairs = node.parents.iter().flat_map(|p| (0..quantiles).map(move |i| (*p, i)));
+                row(pairs.map(|(p, i)| what(&normaliser.y[p][nearest(&cbn, j, i, p)])).collect())
+            };
             decoders.push(Decoder {
                 net,
                 structure,
                 aligned: node.parents.iter().map(|p| align(&cbn, j, *p)).collect::<Result<_>>()?,
-                parent_offset: row(parent_offset.collect())?,
+                parent_offset: of_parents(|s| s.offset)?,
+                parent_top: of_parents(|s| s.to_ms(s.ln.centre + CLIP * s.ln.scale))?,
+                usual: row(scales.iter().map(|s| s.centre_ms().max(s.offset)).collect())?,
                 offset: row(scales.iter().map(|s| s.offset).collect())?,
                 range: (
                     row(scales.iter().map(|s| s.ln.centre).collect())?,
@@ -242,12 +248,21 @@ impl Gvae {
         ln.exp()?.broadcast_sub(&decoder.parent_offset)?.relu()
     }
 
-    /// What an answer at query time may claim. A prediction far outside the range of the training
-    /// data rests on parents' shares that were hardly ever measured: the more of it that is, the
-    /// closer its scale comes to a factor of two.
-    pub fn widened(&self, j: usize, decoded: &Decoded) -> Result<Decoded> {
-        let (centre, half) = &self.decoders[j].range;
-        let beyond = decoded.mean.broadcast_sub(centre)?.abs()?.broadcast_sub(half)?.relu()?;
+    /// What an answer at query time may claim. Shares of the parents were measured within their
+    /// usual range. The more of a latency rests on what lies beyond it (the prediction itself is
+    /// out of range, or parents are slower by an amount that would matter if they were called
+    /// once), the closer its scale comes to a factor of two. `y` is what `decoded` was made from.
+    pub fn widened(&self, j: usize, decoded: &Decoded, y: &Latencies) -> Result<Decoded> {
+        let decoder = &self.decoders[j];
+        let (centre, half) = &decoder.range;
+        let mut beyond = decoded.mean.broadcast_sub(centre)?.abs()?.broadcast_sub(half)?.relu()?;
+        if let Structure::Work { share: Some(_), .. } = &decoder.structure {
+            let (parents, quantiles) = (self.cbn.latencies[j].parents.len(), decoded.mean.dim(1)?);
+            let excess = self.parents_ms(j, y)?.broadcast_sub(&decoder.parent_top)?.relu()?;
+            let excess = excess.reshape(((), parents, quantiles))?.sum(1)?;
+            let impact = excess.broadcast_div(&decoder.usual)?.affine(1.0, 1.0)?.log()?;
+            beyond = beyond.maximum(&impact)?;
+        }
         let unmeasured = beyond.neg()?.exp()?.affine(-1.0, 1.0)?;
         let scale = (decoded.ln_scale.exp()? + unmeasured.affine(UNMEASURED, 0.0)?)?;
         Ok(Decoded { mean: decoded.mean.clone(), ln_scale: scale.log()? })
