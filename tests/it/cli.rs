@@ -25,9 +25,7 @@ fn home() -> TempDir {
 #[test]
 fn wrong_usage_is_64_and_help_is_0() {
     let home = home();
-    for args in
-        [&["nonsense"][..], &["config"], &["config", "check", "--at", "yesterday"], &["--colour"], &[]]
-    {
+    for args in [&["nonsense"][..], &["config"], &["config", "check", "--at", "yesterday"], &["--colour"]] {
         let (code, out, err) = run(&home, args);
         assert_eq!((code, out.as_str()), (Some(64), ""), "{args:?}");
         assert!(!err.is_empty(), "{args:?}");
@@ -42,9 +40,12 @@ fn wrong_usage_is_64_and_help_is_0() {
 #[test]
 fn init_then_check() {
     let home = home();
-    let (code, _, err) = run(&home, &["config", "check"]);
-    assert_eq!(code, Some(1));
-    assert!(err.contains(".config/sagetop/config.toml") && err.contains("config init"), "{err}");
+    // The screens, too, say what to do first.
+    for args in [&["config", "check"][..], &["status"], &[]] {
+        let (code, out, err) = run(&home, args);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{args:?}");
+        assert!(err.contains(".config/sagetop/config.toml") && err.contains("config init"), "{err}");
+    }
 
     let (code, out, err) = run(&home, &["config", "init"]);
     assert_eq!(code, Some(0), "{err}");
