@@ -38,6 +38,16 @@ fn wrong_usage_is_64_and_help_is_0() {
 }
 
 #[test]
+fn the_future_is_refused() {
+    let home = home();
+    for command in [&["status"][..], &["diagnose"], &["graph"], &["doctor"], &["train"], &[]] {
+        let (code, out, err) = run(&home, &[&["--at", "2999-01-01T00:00:00Z"], command].concat());
+        assert_eq!((code, out.as_str()), (Some(64), ""), "{command:?}");
+        assert!(err.contains("2999-01-01T00:00:00Z lies in the future"), "{err}");
+    }
+}
+
+#[test]
 fn init_then_check() {
     let home = home();
     // The screens, too, say what to do first.
