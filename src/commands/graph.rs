@@ -14,7 +14,7 @@ pub fn run(global: &Global, args: &GraphArgs, out: &mut Output) -> Result<Exit, 
     let bar = Bar::new();
     let work = async {
         session.engine.fetch(session.at(), session.now, bar.as_ref()).await?;
-        let picture = session.engine.picture(session.at())?;
+        let picture = session.engine.picture(session.at()).await?;
         Ok::<_, crate::engine::EngineError>(session.engine.graph(&picture).await)
     };
     let graph = session.runtime.block_on(work);

@@ -34,7 +34,8 @@ pub fn run(global: &Global, out: &mut Output) -> Result<Exit, Error> {
             vec![Clean::new(&error.to_string())]
         }
     };
-    let statuses = session.engine.picture(session.at())?.statuses;
+    let picture = session.runtime.block_on(session.engine.picture(session.at()))?;
+    let statuses = picture.statuses;
     let worst = statuses.iter().map(|s| s.state).max().unwrap_or(SloState::Unknown);
     if out.json() {
         out.value(&Report { schema: "sagetop.status/1", at: session.at(), slos: statuses, warnings })?;

@@ -1,5 +1,6 @@
 //! What can go wrong between the configuration and a verdict.
 
+use crate::config::ConfigError;
 use crate::diagnosis::DiagnosisError;
 use crate::domain::{Clean, Timestamp};
 use crate::gvae::GvaeError;
@@ -12,6 +13,9 @@ pub enum EngineError {
     /// A backend's settings cannot be used.
     #[error(transparent)]
     Backend(#[from] telemetry::Error),
+    /// The models' folder.
+    #[error(transparent)]
+    Folder(#[from] ConfigError),
     /// Fetching or storing history.
     #[error(transparent)]
     Windows(#[from] windows::Error),

@@ -4,8 +4,10 @@ pub mod control;
 pub mod core;
 pub mod error;
 pub mod learn;
+mod lessons;
 pub mod live;
 pub mod probe;
+mod shelf;
 pub mod snapshot;
 
 pub use core::{Engine, Picture};
