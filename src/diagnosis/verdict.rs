@@ -286,3 +286,7 @@ fn path(cbn: &Cbn, from: &ServiceName, entry: &ServiceName) -> Vec<ServiceName> 
     }
     Vec::new()
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;
