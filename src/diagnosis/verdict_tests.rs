@@ -4,48 +4,38 @@
 
 use super::*;
 use crate::diagnosis::testbed::{SPAN, bed};
-use crate::gvae::testbed::Fault;
+use crate::gvae::testbed::{Episode, Fault};
 
 #[test]
 fn explore() {
-    let t = std::time::Instant::now();
     let bed = bed();
-    eprintln!("trained {:?} objective {}", t.elapsed(), bed.slo.objective_ms);
-    let mut cases: Vec<(String, Vec<Fault>)> = Vec::new();
+    let mut covered = 0;
+    let mut all = 0;
     for s in 0..6 {
-        let n = bed.app.services[s].name;
-        cases.push((format!("cpu {n}"), vec![Fault::Cpu(s, 0.9)]));
-        cases.push((format!("memory {n}"), vec![Fault::Memory(s, 2.7)]));
-        cases.push((format!("latent {n}"), vec![Fault::Latent(s, 3.0)]));
-    }
-    for c in 0..6 {
-        let call = &bed.app.calls[c];
-        cases.push((format!("channel {}->{}", bed.app.services[call.caller].name, bed.app.services[call.callee].name), vec![Fault::Channel(c, 40.0)]));
-    }
-    for n in 0..3 {
-        cases.push((format!("node {}", bed.app.nodes[n]), vec![Fault::Node(n, 0.75)]));
-    }
-    for l in [1.8, 2.0, 2.4] {
-        cases.push((format!("load {l}"), vec![Fault::Load(l)]));
-    }
-    for (a, b) in [(1, 4), (2, 4), (3, 5)] {
-        cases.push((format!("two cpu {a} latent {b}"), vec![Fault::Cpu(a, 0.9), Fault::Latent(b, 3.0)]));
-    }
-    for _ in 0..4 { cases.push(("healthy".into(), vec![])); }
-    for (i, (name, faults)) in cases.iter().enumerate() {
-        let frame = bed.broken(i as u64, faults);
-        let t = std::time::Instant::now();
-        let v = bed.ask(&frame);
-        let el = t.elapsed();
-        let mut line = format!("{name:24} {:10} tail {:6.1} ", v.kind.word(), bed.tail_ms(&frame));
-        for c in &v.culprits {
-            let cf = c.counterfactual.as_ref().unwrap();
-            line += &format!("| {} {:?} {:.0} [{:.0} {:.0}] p{:.2} {}={:.1} ", c.service, c.node.as_ref().map(|n| n.to_string()), cf.quantile_ms, cf.low_ms, cf.high_ms, cf.p_slo_met, c.resources[0].resource, c.resources[0].surprise);
+        for fault in [Fault::Cpu(s, 1.2), Fault::Memory(s, 2.8), Fault::Latent(s, 4.0), Fault::Channel(s, 50.0)] {
+            let frame = bed.broken(100 + s as u64, &[fault]);
+            let truth = bed.tail_ms(&bed.broken(100 + s as u64, &[]));
+            let tail = bed.tail_ms(&frame);
+            let v = bed.ask(&frame);
+            let top = &v.suspects[0];
+            let cf = top.counterfactual.as_ref().unwrap();
+            let inside = cf.low_ms <= truth && truth <= cf.high_ms;
+            covered += usize::from(inside);
+            all += 1;
+            eprintln!("{fault:?} {} truth {truth:.1} tail {tail:.1} {} cf {:.1} [{:.1} {:.1}] {inside} err {:.1}% removed {:.2}", v.kind.word(), top.service, cf.quantile_ms, cf.low_ms, cf.high_ms, 100.0*(cf.quantile_ms/truth-1.0), (tail-cf.quantile_ms)/(tail-truth));
         }
-        line += " rank:";
-        for r in v.ranking.iter().take(3) { line += &format!(" {} {:.1}", r.service, r.score); }
-        for w in &v.warnings { line += &format!(" ! {w}"); }
-        eprintln!("{line} {el:?}");
     }
-    let _ = SPAN;
+    eprintln!("covered {covered} of {all}");
+    for (i, l) in [1.2, 1.35, 1.5, 1.7].into_iter().enumerate() {
+        let frame = bed.broken(200 + i as u64, &[Fault::Load(l)]);
+        let v = bed.ask(&frame);
+        eprintln!("load {l} {} tail {} {:?}", v.kind.word(), bed.tail_ms(&frame), v.warnings);
+        let e = evidence::collect(&bed.model, &bed.reference, &bed.kinds, &frame, 7.0).unwrap();
+        for (what, map) in [("x", &e.metrics), ("y", &e.latencies), ("n", &e.channels)] {
+            for f in map.values().flatten().filter(|f| f.surprise > 5.0) {
+                eprintln!("   {what} {} {} {:.1}  obs {:?} normal {:?}", f.entity, f.what, f.surprise, f.observed, f.normal);
+            }
+        }
+    }
+    let _ = (SPAN, Episode::quiet(1, 1));
 }
