@@ -74,9 +74,15 @@ impl Bed {
         Self { app, history, kinds, model, reference, slo, settings }
     }
 
-    /// What is observed in an episode that ends in `faults`.
+    /// What is observed in an episode where little happens but `faults`, at its end.
     pub fn broken(&self, seed: u64, faults: &[Fault]) -> Frame {
-        self.app.run(&Episode::ending_in(1000 + seed, WINDOWS, SPAN, faults))
+        self.restless(seed, 0.3, faults)
+    }
+
+    /// The same with as much else going on as `restless` says.
+    pub fn restless(&self, seed: u64, restless: f64, faults: &[Fault]) -> Frame {
+        let episode = Episode::ending_in(1000 + seed, WINDOWS, SPAN, faults);
+        self.app.run(&Episode { restless, ..episode })
     }
 
     /// How the SLO stands at the end of `frame`.

@@ -90,6 +90,9 @@ pub struct Episode {
     pub windows: usize,
     /// Share of values that get lost.
     pub missing: f64,
+    /// How much happens that is no fault: load that drifts, work beside the requests. 1 as over
+    /// a day; less where the question is about the faults alone.
+    pub restless: f64,
     /// Faults, and the windows in which they are active.
     pub faults: Vec<(Fault, Range<usize>)>,
 }
@@ -97,16 +100,13 @@ pub struct Episode {
 impl Episode {
     /// Ordinary times.
     pub fn quiet(seed: u64, windows: usize) -> Self {
-        Self { seed, windows, missing: 0.01, faults: Vec::new() }
+        Self { seed, windows, missing: 0.01, restless: 1.0, faults: Vec::new() }
     }
 
-    /// `fault` in the last `span` windows.
+    /// `faults` in the last `span` windows.
     pub fn ending_in(seed: u64, windows: usize, span: usize, faults: &[Fault]) -> Self {
         let active = windows - span..windows;
-        Self {
-            faults: faults.iter().map(|f| (*f, active.clone())).collect(),
-            ..Self::quiet(seed, windows)
-        }
+        Self { faults: faults.iter().map(|f| (*f, active.clone())).collect(), ..Self::quiet(seed, windows) }
     }
 
     /// The same episode had fault number `i` not happened.
@@ -137,8 +137,7 @@ impl App {
 
     /// Six services: a fan-out at the entry, a chain, and a back end that two services share.
     pub fn shop() -> Self {
-        let service =
-            |name, node, replicas, work_ms, cores| Service { name, node, replicas, work_ms, cores };
+        let service = |name, node, replicas, work_ms, cores| Service { name, node, replicas, work_ms, cores };
         let call = |caller, callee, share, delay_ms| Call { caller, callee, share, delay_ms };
         Self {
             services: vec![
@@ -187,15 +186,15 @@ impl App {
                 .filter_map(|(fault, when)| when.contains(&window).then_some(*fault))
                 .collect();
             let mut rng = StdRng::seed_from_u64(episode.seed.wrapping_mul(1_000_003) + window as u64);
-            drift = 0.9 * drift + 0.12 * normal(&mut rng);
-            let state = self.state(&active, drift, &mut rng);
+            drift = 0.9 * drift + 0.12 * episode.restless * normal(&mut rng);
+            let state = self.state(&active, drift, episode.restless, &mut rng);
             table.observe(self, window, &state, &self.requests(&active, &state, &mut rng));
         }
         table.finish(self, episode)
     }
 
     /// Load, metrics and moods of one window.
-    fn state(&self, active: &[Fault], drift: f64, rng: &mut StdRng) -> State {
+    fn state(&self, active: &[Fault], drift: f64, restless: f64, rng: &mut StdRng) -> State {
         let surge: f64 = active.iter().map(|f| if let Fault::Load(by) = f { *by } else { 1.0 }).product();
         let load = surge * drift.exp();
         let mut state = State { load: USUAL_LOAD * load, ..State::default() };
@@ -203,14 +202,15 @@ impl App {
         for (s, service) in self.services.iter().enumerate() {
             let eaten: f64 = active.iter().map(|f| f.on_cpu(s)).sum();
             // Now and then something runs beside the requests: CPU is not load alone.
-            let beside = if rng.random::<f64>() < 0.06 { 0.4 * rng.random::<f64>() } else { 0.0 };
+            let (when, cores) = (rng.random::<f64>(), 0.4 * rng.random::<f64>());
+            let beside = if when < 0.06 * restless { cores } else { 0.0 };
             let cpu: Vec<f64> = (0..service.replicas)
                 .map(|_| service.cores * load * (0.04 * normal(rng)).exp() + beside + eaten)
                 .collect();
             used[service.node] += cpu.iter().sum::<f64>();
             state.cpu.push(cpu);
             let growth: f64 = active.iter().map(|f| f.on_memory(s)).product();
-            state.memory.push((0.35 * (0.02 * normal(rng)).exp() * growth).min(1.0));
+            state.memory.push(0.35 * (0.02 * normal(rng)).exp() * growth);
             let latent: f64 = active.iter().map(|f| f.on_work(s)).product();
             state.mood.push(latent * (0.04 * normal(rng)).exp());
         }
@@ -242,7 +242,8 @@ impl App {
         let service = &self.services[s];
         let replica = rng.random_range(0..service.replicas);
         let scarce = |share: f64| 1.0 + SLOPE * (share - KNEE).max(0.0);
-        let pressure = scarce(state.cpu[s][replica]) * scarce(state.memory[s]) * scarce(state.node[service.node]);
+        let pressure =
+            scarce(state.cpu[s][replica]) * scarce(state.memory[s]) * scarce(state.node[service.node]);
         let mut ms = service.work_ms * state.mood[s] * pressure * (0.35 * normal(rng)).exp();
         for (c, call) in self.calls.iter().enumerate().filter(|(_, call)| call.caller == s) {
             let server = self.serve(call.callee, state, delays, rng, all);
@@ -259,23 +260,53 @@ impl App {
 
 impl Fault {
     fn on_cpu(&self, s: usize) -> f64 {
-        if let Self::Cpu(at, cores) = self && *at == s { *cores } else { 0.0 }
+        if let Self::Cpu(at, cores) = self
+            && *at == s
+        {
+            *cores
+        } else {
+            0.0
+        }
     }
 
     fn on_memory(&self, s: usize) -> f64 {
-        if let Self::Memory(at, by) = self && *at == s { *by } else { 1.0 }
+        if let Self::Memory(at, by) = self
+            && *at == s
+        {
+            *by
+        } else {
+            1.0
+        }
     }
 
     fn on_work(&self, s: usize) -> f64 {
-        if let Self::Latent(at, by) = self && *at == s { *by } else { 1.0 }
+        if let Self::Latent(at, by) = self
+            && *at == s
+        {
+            *by
+        } else {
+            1.0
+        }
     }
 
     fn on_call(&self, c: usize) -> f64 {
-        if let Self::Channel(at, ms) = self && *at == c { *ms } else { 0.0 }
+        if let Self::Channel(at, ms) = self
+            && *at == c
+        {
+            *ms
+        } else {
+            0.0
+        }
     }
 
     fn on_node(&self, n: usize) -> f64 {
-        if let Self::Node(at, share) = self && *at == n { *share } else { 0.0 }
+        if let Self::Node(at, share) = self
+            && *at == n
+        {
+            *share
+        } else {
+            0.0
+        }
     }
 }
 
