@@ -60,7 +60,7 @@ pub enum Error {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A moment of which nothing is known yet.
-    #[error("--at {at} lies in the future: by this machine's clock it is {now:.0}")]
+    #[error("--at {at} lies in the future: by this machine's clock it is {now}")]
     Future {
         /// What was asked for.
         at: Timestamp,

@@ -9,7 +9,7 @@ use super::Error;
 use crate::cli::Global;
 use crate::config::{self, Config, Dirs, paths};
 use crate::domain::{Progress, Stage, Timestamp};
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 
 /// How far `--at` may be ahead of this machine's clock, which may be late.
 const AHEAD: SignedDuration = SignedDuration::from_mins(10);
@@ -31,7 +31,7 @@ pub struct Session {
 impl Session {
     /// Reads the configuration and opens the store; nothing is sent yet.
     pub fn open(global: &Global) -> Result<Self, Error> {
-        let now = Timestamp::now();
+        let now = engine::now();
         if let Some(at) = global.at.filter(|at| now.duration_since(*at) < -AHEAD) {
             return Err(Error::Future { at, now });
         }

@@ -11,7 +11,7 @@ use super::EngineError;
 use super::learn::{Learned, cut_off, scarce_cut_off};
 use super::shelf::Shelf;
 use crate::causal::{CallGraph, EdgeOrigin};
-use crate::config::{Config, Context};
+use crate::config::{Config, Context, problem::suggest};
 use crate::diagnosis::verdict::minus;
 use crate::diagnosis::{Case, DiagnosisSettings, diagnose};
 use crate::domain::{
@@ -61,6 +61,14 @@ pub struct Picture {
     pub graph: Arc<CallGraph>,
     /// How the objectives stand.
     pub statuses: Vec<SloStatus>,
+    /// What the reader should know.
+    pub warnings: Vec<Clean>,
+}
+
+/// The wall clock in whole seconds: nothing that is asked for is any finer, and it reads better.
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 impl Engine {
@@ -99,19 +107,14 @@ impl Engine {
 
     /// The SLO called `name`, or the first one.
     pub fn slo(&self, name: Option<&str>) -> Result<&Slo, EngineError> {
-        let found = match name {
-            Some(name) => self.slos.iter().find(|s| s.name.as_str() == name),
-            None => self.slos.first(),
+        let names = || self.slos.iter().map(|slo| slo.name.as_str());
+        let Some(first) = self.slos.first() else {
+            return Err(EngineError::NoSlos { context: self.context.clone() });
         };
-        found.ok_or_else(|| {
-            let names: Vec<_> = self.slos.iter().map(|s| s.name.as_str()).collect();
-            EngineError::NoSlo {
-                name: Clean::new(name.unwrap_or("any")),
-                hint: Clean::new(&match names.is_empty() {
-                    true => "the context has none: add [[contexts.….slo]]".to_owned(),
-                    false => format!("there are: {}", names.join(", ")),
-                }),
-            }
+        let Some(name) = name else { return Ok(first) };
+        self.slos.iter().find(|slo| slo.name.as_str() == name).ok_or_else(|| EngineError::NoSlo {
+            name: Clean::new(name),
+            hint: Clean::new(&suggest(name, names()).unwrap_or_default()),
         })
     }
 
@@ -179,7 +182,21 @@ impl Engine {
             graph.add_service(service, true);
         }
         let statuses = self.slos.iter().map(|slo| self.status(slo, &frame, at)).collect();
-        Ok(Picture { at, frame, graph: Arc::new(graph), statuses })
+        let warnings = self.strangers(&graph);
+        Ok(Picture { at, frame, graph: Arc::new(graph), statuses, warnings })
+    }
+
+    /// Remarks on SLOs of services that no data mentions, most likely misspelt.
+    fn strangers(&self, graph: &CallGraph) -> Vec<Clean> {
+        let services = graph.services();
+        let strange = |slo: &&Slo| !services.contains(&self.plan.names.canonical(&slo.service));
+        let unknown = self.slos.iter().filter(strange).filter(|_| !services.is_empty());
+        let remark = |slo: &Slo| {
+            let hint = suggest(slo.service.as_str(), services.iter().map(|service| service.as_str()));
+            let hint = hint.unwrap_or_default();
+            Clean::new(&format!("SLO {}: no data mentions the service `{}` ({hint})", slo.name, slo.service))
+        };
+        unknown.map(remark).collect()
     }
 
     pub(super) fn status(&self, slo: &Slo, frame: &Frame, at: Timestamp) -> SloStatus {
@@ -238,16 +255,26 @@ impl Engine {
         };
         let fetched = self.fetch(at, now, progress.as_ref()).await;
         lap("fetch", &mut clock);
-        let picture = self.picture(at).await?;
+        let picture = Arc::new(self.picture(at).await?);
         lap("windows", &mut clock);
-        let learned = self.learn(at, false, progress.clone()).await?;
+        let learned = self.learn(at, false, progress.clone()).await;
         lap("load_or_train", &mut clock);
-        let (engine, wanted, of) = (self.clone(), slo.clone(), learned.clone());
-        let query = move || engine.answer(&wanted, &picture, &of, progress.as_ref());
-        let mut verdict = blocking(query).await??;
+        let (engine, of, held) = (self.clone(), slo.clone(), picture.clone());
+        let mut verdict = match learned {
+            Ok(learned) => blocking(move || engine.answer(&of, &held, &learned, progress.as_ref())).await??,
+            // Without any data, what keeps it from coming is the better answer.
+            // Without any data, what keeps it from coming is the better answer.
+            Err(error) if picture.frame.is_empty() => return Err(fetched.err().unwrap_or(error)),
+            Err(error) if !error.is_want_of_a_model() => return Err(error),
+            Err(error) => {
+                let mut verdict = blocking(move || engine.without_model(&of, &held)).await?;
+                verdict.warnings.push(Clean::new(&error.to_string()));
+                verdict
+            }
+        };
         lap("query", &mut clock);
         verdict.timings_ms = timings;
-        verdict.warnings.extend(learned.warnings.iter().cloned());
+        verdict.warnings.extend(picture.warnings.iter().cloned());
         match fetched {
             Ok(report) => verdict.warnings.extend(report.warnings),
             // Old data with a loud remark beats no answer at all.
@@ -275,7 +302,9 @@ impl Engine {
             summary: learned.summary.clone(),
             settings: &self.diagnosis,
         };
-        Ok(diagnose(&case, progress)?)
+        let mut verdict = diagnose(&case, progress)?;
+        verdict.warnings.extend(learned.warnings.iter().cloned());
+        Ok(verdict)
     }
 }
 

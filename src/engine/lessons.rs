@@ -81,6 +81,9 @@ impl Engine {
                 return Ok((until, picture.frame, graph));
             }
         }
+        if have == 0 {
+            return Err(EngineError::NoData { at });
+        }
         let reason = GvaeError::TooFewWindows { have, need: self.training.min_windows };
         Err(EngineError::NoModel { at, reason })
     }

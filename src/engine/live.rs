@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::core::{Engine, Picture, blocking};
+use super::core::{Engine, Picture, blocking, now};
 use super::snapshot::{EngineEvent, ModelState, Request, ServiceView, Snapshot};
 use super::{EngineError, Learned};
 use crate::diagnosis::evidence;
@@ -87,7 +87,7 @@ struct Live {
 
 impl Live {
     fn moment(&self) -> Timestamp {
-        self.at.unwrap_or_else(Timestamp::now)
+        self.at.unwrap_or_else(now)
     }
 
     async fn tell(&self, event: EngineEvent) {
@@ -108,7 +108,7 @@ impl Live {
         };
         let fetch = async {
             let progress = Relay(self.events.clone());
-            match self.engine.fetch(self.moment(), Timestamp::now(), &progress).await {
+            match self.engine.fetch(self.moment(), now(), &progress).await {
                 Ok(_) => self.publish(None).await,
                 Err(error) => self.failed("fetching history", &error).await,
             }
@@ -146,7 +146,7 @@ impl Live {
         let progress = Arc::new(Relay(self.events.clone()));
         let answer = async {
             let slo = self.engine.slo(Some(name.as_str()))?.clone();
-            self.engine.diagnose(&slo, self.moment(), Timestamp::now(), progress).await
+            self.engine.diagnose(&slo, self.moment(), now(), progress).await
         };
         match answer.await {
             Ok(verdict) => {
@@ -164,10 +164,11 @@ impl Live {
         };
         let graph = self.engine.graph(&picture).await;
         let (unusual, learned, of) = (self.engine.unusual(), learned.cloned(), picture.clone());
-        let (services, warnings) = match blocking(move || judge(&of, learned.as_deref(), unusual)).await {
+        let (services, mut warnings) = match blocking(move || judge(&of, learned.as_deref(), unusual)).await {
             Ok(judged) => judged,
             Err(error) => return self.failed("judging the services", &error).await,
         };
+        warnings.extend(picture.warnings.iter().cloned());
         let snapshot = Snapshot {
             version: self.version.fetch_add(1, Ordering::Relaxed) + 1,
             at: picture.at,

@@ -10,7 +10,7 @@ pub mod probe;
 mod shelf;
 pub mod snapshot;
 
-pub use core::{Engine, Picture};
+pub use core::{Engine, Picture, now};
 pub use error::EngineError;
 pub use learn::Learned;
 pub use live::live;
