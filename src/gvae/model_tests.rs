@@ -172,12 +172,16 @@ fn samples_have_the_moments_of_their_distribution() {
 #[test]
 fn widening_leaves_the_range_of_training_alone() {
     let (model, ..) = model(&App::chain(), 6);
+    let usual = |j: usize| row(model.normaliser.y[j].iter().map(|s| s.ln.centre).collect()).unwrap();
+    let parents =
+        Latencies::new((0..model.normaliser.y.len()).map(usual).collect(), &model.normaliser).unwrap();
     for (j, scales) in model.normaliser.y.iter().enumerate() {
         let scale_at = |distance: f32| {
             let mean = row(scales.iter().map(|s| s.ln.centre + distance * s.ln.scale).collect()).unwrap();
             let ln_scale = Tensor::full(LN_SCALE_START as f32, mean.shape(), &Device::Cpu).unwrap();
-            let wide = model.widened(j, &Decoded { mean, ln_scale }).unwrap();
-            values(&wide.ln_scale.exp().unwrap())
+            let decoded = Decoded { mean, ln_scale };
+            let unmeasured = model.unmeasured(j, &decoded, &parents).unwrap();
+            values(&model.widened(&decoded, &unmeasured).unwrap())
         };
         let narrow = (LN_SCALE_START as f32).exp();
         for within in [-0.9 * CLIP, 0.0, 0.9 * CLIP] {
@@ -186,6 +190,23 @@ fn widening_leaves_the_range_of_training_alone() {
         let (far, farther) = (scale_at(2.0 * CLIP), scale_at(200.0 * CLIP));
         assert!(far.iter().zip(&farther).all(|(a, b)| narrow < *a && a < b));
         assert!(farther.iter().all(|s| *s <= narrow + UNMEASURED as f32 + 1e-4));
+    }
+}
+
+#[test]
+fn a_parent_slower_than_ever_is_unmeasured_unless_it_is_part_of_a_sum() {
+    let (model, ..) = model(&App::chain(), 6);
+    let usual = |j: usize| row(model.normaliser.y[j].iter().map(|s| s.ln.centre).collect()).unwrap();
+    let count = model.normaliser.y.len();
+    for (j, node) in model.cbn.latencies.iter().enumerate().filter(|(_, n)| !n.parents.is_empty()) {
+        let mut y = Latencies::new((0..count).map(usual).collect(), &model.normaliser).unwrap();
+        let decoded = Decoded { mean: usual(j), ln_scale: usual(j) };
+        let before = values(&model.unmeasured(j, &decoded, &y).unwrap());
+        assert!(before.iter().all(|u| *u < 1e-5), "{}", node.rpc);
+        let slow = usual(node.parents[0]).affine(1.0, 5.0).unwrap();
+        y.set(node.parents[0], slow, &model.normaliser).unwrap();
+        let after = values(&model.unmeasured(j, &decoded, &y).unwrap());
+        assert!(after.iter().all(|u| (*u > 0.1) != is_sum(&model.cbn, j)), "{} {after:?}", node.rpc);
     }
 }
 
