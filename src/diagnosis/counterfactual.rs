@@ -102,7 +102,8 @@ impl<'a> World<'a> {
         let normal_z = prior_sample(model, &normal_batch, &mut rng)?;
         let (mut residual, mut scale, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
         for j in 0..model.cbn.latencies.len() {
-            let decoded = model.widened(j, &model.decode(j, &batch.x, &z, &batch.y)?)?;
+            let decoded = model.decode(j, &batch.x, &z, &batch.y)?;
+            let decoded = model.widened_by_parents(j, &decoded, &batch.y)?;
             let known = batch.weight[j].gt(0.0)?.to_dtype(candle_core::DType::F32)?;
             let left = ((&batch.y.ln[j] - &decoded.mean)? * &known)?;
             batch.y.set(j, (&decoded.mean + &left)?, &model.normaliser)?;
@@ -140,13 +141,20 @@ impl<'a> World<'a> {
             if !touched[j] {
                 continue;
             }
-            let decoded = self.model.widened(j, &self.model.decode(j, &x, &z, &y)?)?;
+            let decoded = self.model.decode(j, &x, &z, &y)?;
+            let decoded = self.model.widened_by_parents(j, &decoded, &y)?;
             let scale = decoded.ln_scale.exp()?;
-            // A residual is so many scales. Far outside the training range the scale is wide,
-            // because shares are not known out there; back in the range, what was lack of
-            // knowledge must not stay as if it were the service's own time.
-            let shrink = scale.div(&self.scale[j])?.minimum(1.0)?;
-            let kept = (&self.residual[j] * shrink)?;
+            // A residual is noise and the model's own error, together as large as the scale. Far
+            // outside the training range the scale is wide, because shares are not known out
+            // there; back in the range, what was lack of knowledge must not stay as if it were
+            // the service's own time. What both worlds have in common stays, the rest is drawn.
+            let (here, there) = (scale.sqr()?, self.scale[j].sqr()?);
+            let common = here.minimum(&there)?;
+            let share = common.div(&there)?;
+            let kept = (&share * &self.residual[j])?;
+            let fresh = ((here - &common)? + (&common * share.affine(-1.0, 1.0)?)?)?;
+            let drawn = fresh.relu()?.sqrt()?;
+            let kept = (kept + (&self.fresh[j] * drawn)?)?;
             let own = node.entities.first().and_then(|e| intervention.get(e));
             let residual = match own {
                 Some(reset) => towards(&kept, &(&self.fresh[j] * &scale)?, reset.share)?,

@@ -253,6 +253,32 @@ impl Gvae {
         Ok(Decoded { mean: decoded.mean.clone(), ln_scale: scale.log()? })
     }
 
+    /// As [`Gvae::widened`], for a prediction from the parents' latencies `y`: it also rests on
+    /// hardly measured shares where a parent, not yet the prediction, lies far above the range of
+    /// the training data.
+    pub fn widened_by_parents(&self, j: usize, decoded: &Decoded, y: &Latencies) -> Result<Decoded> {
+        let widened = self.widened(j, decoded)?;
+        let node = &self.cbn.latencies[j];
+        let Structure::Work { share: Some(share), .. } = &self.decoders[j].structure else {
+            return Ok(widened);
+        };
+        let known: Vec<f32> = node
+            .parents
+            .iter()
+            .flat_map(|p| (0..node.quantiles.len()).map(move |i| (*p, i)))
+            .map(|(p, i)| {
+                let scale = &self.normaliser.y[p][nearest(&self.cbn, j, i, p)];
+                scale.to_ms(scale.ln.centre + CLIP * scale.ln.scale)
+            })
+            .collect();
+        let beyond = self.parents_ms(j, y)?.broadcast_sub(&row(known)?)?.relu()?;
+        let inherited = beyond.broadcast_mul(&softplus(share.as_tensor())?)?;
+        let inherited = inherited.reshape(((), node.parents.len(), node.quantiles.len()))?.sum(1)?;
+        let unmeasured = (inherited / decoded.mean.exp()?)?.clamp(0.0, 1.0)?;
+        let scale = (decoded.ln_scale.exp()? + unmeasured.affine(UNMEASURED, 0.0)?)?;
+        Ok(Decoded { mean: widened.mean, ln_scale: scale.log()?.maximum(&widened.ln_scale)? })
+    }
+
     /// All trainable tensors with stable names.
     pub fn vars(&self) -> Vec<(String, Var)> {
         let mut all = Vec::new();
