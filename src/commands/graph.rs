@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::session::{Bar, Session};
-use super::{Error, Exit, Output};
+use super::{Error, Exit, Output, output};
 use crate::causal::render::{self, Charset};
 use crate::cli::{Global, GraphArgs};
 use crate::domain::ServiceName;
@@ -13,13 +13,21 @@ pub fn run(global: &Global, args: &GraphArgs, out: &mut Output) -> Result<Exit, 
     let session = Session::open(global)?;
     let bar = Bar::new();
     let work = async {
-        session.engine.fetch(session.at(), session.now, bar.as_ref()).await?;
+        let fetched = session.engine.fetch(session.at(), session.now, bar.as_ref()).await;
         let picture = session.engine.picture(session.at())?;
-        Ok::<_, crate::engine::EngineError>(session.engine.graph(&picture).await)
+        let graph = session.engine.graph(&picture).await;
+        match fetched {
+            // What is stored shows the calls as well; without anything stored, the reason is all there is.
+            Err(error) if !graph.services().is_empty() => Ok((graph, Some(error))),
+            fetched => fetched.map(|_| (graph, None)),
+        }
     };
-    let graph = session.runtime.block_on(work);
+    let done = session.runtime.block_on(work);
     bar.clear();
-    let graph = graph?;
+    let (graph, stale) = done?;
+    if let Some(error) = stale {
+        output::complain(&format!("sagetop: {error}"));
+    }
     let entries: Vec<ServiceName> = session.engine.slos.iter().map(|s| s.service.clone()).collect();
     if out.json() {
         out.value(&render::report(&graph, &entries))?;
