@@ -7,6 +7,7 @@ use super::{Error, Exit, Output, output};
 use crate::causal::render::{self, Charset};
 use crate::cli::{Global, GraphArgs};
 use crate::domain::ServiceName;
+use crate::engine::EngineError;
 
 /// Runs it.
 pub fn run(global: &Global, args: &GraphArgs, out: &mut Output) -> Result<Exit, Error> {
@@ -14,19 +15,23 @@ pub fn run(global: &Global, args: &GraphArgs, out: &mut Output) -> Result<Exit, 
     let bar = Bar::new();
     let work = async {
         let fetched = session.engine.fetch(session.at(), session.now, bar.as_ref()).await;
-        let picture = session.engine.picture(session.at())?;
+        let picture = session.engine.picture(session.at()).await?;
         let graph = session.engine.graph(&picture).await;
         match fetched {
-            // What is stored shows the calls as well; without anything stored, the reason is all there is.
-            Err(error) if !graph.services().is_empty() => Ok((graph, Some(error))),
-            fetched => fetched.map(|_| (graph, None)),
+            // What is stored shows the calls as well.
+            Err(error) if !graph.services().is_empty() => {
+                bar.clear();
+                output::complain(&format!("sagetop: {error}"));
+                Ok(graph)
+            }
+            fetched => fetched.map(|_| graph),
         }
     };
-    let done = session.runtime.block_on(work);
+    let graph = session.runtime.block_on(work);
     bar.clear();
-    let (graph, stale) = done?;
-    if let Some(error) = stale {
-        output::complain(&format!("sagetop: {error}"));
+    let graph = graph?;
+    if graph.services().is_empty() {
+        output::complain(&format!("sagetop: {}", EngineError::NoData { at: session.at() }));
     }
     let entries: Vec<ServiceName> = session.engine.slos.iter().map(|s| s.service.clone()).collect();
     if out.json() {

@@ -61,6 +61,8 @@ pub struct World<'a> {
     residual: Vec<Tensor>,
     /// Scale at which the observation was decoded.
     scale: Vec<Tensor>,
+    /// Which part of that rested on what was never measured.
+    unmeasured: Vec<Tensor>,
     /// Residuals of ordinary times in units of the scale, drawn from the likelihood.
     fresh: Vec<Tensor>,
 }
@@ -100,18 +102,33 @@ impl<'a> World<'a> {
             .collect::<Result<Vec<_>>>()?;
         let normal_batch = Batch { x: normal_x.clone(), ..batch.clone() };
         let normal_z = prior_sample(model, &normal_batch, &mut rng)?;
-        let (mut residual, mut scale, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut residual, mut fresh) = (Vec::new(), Vec::new());
+        let (mut scale, mut unmeasured) = (Vec::new(), Vec::new());
         for j in 0..model.cbn.latencies.len() {
-            let decoded = model.widened(j, &model.decode(j, &batch.x, &z, &batch.y)?, &batch.y)?;
+            let decoded = model.decode(j, &batch.x, &z, &batch.y)?;
+            unmeasured.push(model.unmeasured(j, &decoded, &batch.y)?);
+            scale.push(model.widened(&decoded, &unmeasured[j])?);
             let known = batch.weight[j].gt(0.0)?.to_dtype(candle_core::DType::F32)?;
             let left = ((&batch.y.ln[j] - &decoded.mean)? * &known)?;
             batch.y.set(j, (&decoded.mean + &left)?, &model.normaliser)?;
             let (rows, quantiles) = left.dims2()?;
             fresh.push(student(rows, quantiles, &mut rng)?);
-            scale.push(decoded.ln_scale.exp()?);
             residual.push(left);
         }
-        Ok(Self { model, kinds, windows, samples, batch, z, normal_x, normal_z, residual, scale, fresh })
+        Ok(Self {
+            model,
+            kinds,
+            windows,
+            samples,
+            batch,
+            z,
+            normal_x,
+            normal_z,
+            residual,
+            scale,
+            unmeasured,
+            fresh,
+        })
     }
 
     /// Latencies had `intervention` been in force.
@@ -140,14 +157,27 @@ impl<'a> World<'a> {
             if !touched[j] {
                 continue;
             }
-            let decoded = self.model.widened(j, &self.model.decode(j, &x, &z, &y)?, &y)?;
-            let scale = decoded.ln_scale.exp()?;
+            let owner = node.entities.first().copied();
+            let own = owner.and_then(|e| intervention.get(&e));
+            let mut decoded = self.model.decode(j, &x, &z, &y)?;
+            let mut unmeasured = self.model.unmeasured(j, &decoded, &y)?;
+            if let (Some(e), None) = (owner, own) {
+                // Its latent was inferred while its parents were slower than ever: what the model
+                // could not know of their share, the latent had to explain. That part goes with them.
+                let gone = (&self.unmeasured[j] - &unmeasured)?.relu()?.mean_keepdim(1)?;
+                if let (Some(seen), Some(normal)) = (&z[e], &self.normal_z[e]) {
+                    let mut eased = z.clone();
+                    eased[e] = Some((seen + (normal - seen)?.broadcast_mul(&gone)?)?);
+                    decoded = self.model.decode(j, &x, &eased, &y)?;
+                    unmeasured = self.model.unmeasured(j, &decoded, &y)?;
+                }
+            }
+            let scale = self.model.widened(&decoded, &unmeasured)?;
             // A residual is so many scales. Far outside the training range the scale is wide,
             // because shares are not known out there; back in the range, what was lack of
             // knowledge must not stay as if it were the service's own time.
             let shrink = scale.div(&self.scale[j])?.minimum(1.0)?;
             let kept = (&self.residual[j] * shrink)?;
-            let own = node.entities.first().and_then(|e| intervention.get(e));
             let residual = match own {
                 Some(reset) => towards(&kept, &(&self.fresh[j] * &scale)?, reset.share)?,
                 None => kept,
@@ -251,3 +281,7 @@ pub fn summary(mut ms: Vec<f32>, objective_ms: f64) -> Option<Counterfactual> {
         p_slo_met: met as f64 / ms.len() as f64,
     })
 }
+
+#[cfg(test)]
+#[path = "counterfactual_tests.rs"]
+mod tests;

@@ -172,8 +172,9 @@ pub fn own_surprise(model: &Gvae, frame: &Frame) -> candle_core::Result<Vec<Vec<
     for _ in 0..PRIOR_SAMPLES {
         let z = prior_sample(model, &batch, &mut rng)?;
         for (j, tail) in tails.iter_mut().enumerate() {
-            let decoded = model.widened(j, &model.decode(j, &batch.x, &z, &batch.y)?, &batch.y)?;
-            let t = (&batch.y.ln[j] - &decoded.mean)?.div(&decoded.ln_scale.exp()?)?;
+            let decoded = model.decode(j, &batch.x, &z, &batch.y)?;
+            let scale = model.widened(&decoded, &model.unmeasured(j, &decoded, &batch.y)?)?;
+            let t = (&batch.y.ln[j] - &decoded.mean)?.div(&scale)?;
             for (sum, t) in tail.iter_mut().zip(t.flatten_all()?.to_vec1::<f32>()?) {
                 *sum += student_tail(f64::from(t)) / PRIOR_SAMPLES as f64;
             }

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::core::{Engine, Picture};
+use super::core::{Engine, Picture, blocking, now};
 use super::snapshot::{EngineEvent, ModelState, Request, ServiceView, Snapshot};
 use super::{EngineError, Learned};
 use crate::diagnosis::evidence;
@@ -36,7 +36,9 @@ pub async fn live(
     let pause = (live.engine.windows.length / 2).max(MIN_REFRESH);
     let mut ticks = interval_at(Instant::now(), pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut refreshing = None;
+    // What is under way is not begun again: a refresh that takes longer than the pause, a key
+    // pressed twice.
+    let (mut refreshing, mut training, mut diagnosing) = (None, None, BTreeMap::new());
     loop {
         tokio::select! {
             biased;
@@ -44,26 +46,35 @@ pub async fn live(
                 None => break,
                 Some(Request::Refresh) => ticks.reset_immediately(),
                 Some(Request::Diagnose(slo)) => {
-                    let live = live.clone();
-                    tasks.spawn(async move { live.diagnose(&slo).await });
+                    let (live, name) = (live.clone(), slo.clone());
+                    let task = diagnosing.entry(slo).or_insert(None);
+                    begin(&mut tasks, task, async move { live.diagnose(&name).await });
                 }
                 Some(Request::Retrain) => {
                     let live = live.clone();
-                    tasks.spawn(async move { live.model(true).await; });
+                    begin(&mut tasks, &mut training, async move { live.retrain().await });
                 }
             },
             _ = live.events.closed() => break,
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
             _ = ticks.tick() => {
-                // A refresh that takes longer than the pause is not run twice.
-                if refreshing.as_ref().is_none_or(tokio::task::AbortHandle::is_finished) {
-                    let live = live.clone();
-                    refreshing = Some(tasks.spawn(async move { live.refresh().await }));
-                }
+                let live = live.clone();
+                begin(&mut tasks, &mut refreshing, async move { live.refresh().await });
             }
         }
     }
     tasks.abort_all();
+}
+
+/// Spawns `work` unless `task` still runs.
+fn begin(
+    tasks: &mut JoinSet<()>,
+    task: &mut Option<AbortHandle>,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    if task.as_ref().is_none_or(AbortHandle::is_finished) {
+        *task = Some(tasks.spawn(work));
+    }
 }
 
 #[derive(Clone)]
@@ -76,7 +87,7 @@ struct Live {
 
 impl Live {
     fn moment(&self) -> Timestamp {
-        self.at.unwrap_or_else(Timestamp::now)
+        self.at.unwrap_or_else(now)
     }
 
     async fn tell(&self, event: EngineEvent) {
@@ -97,7 +108,7 @@ impl Live {
         };
         let fetch = async {
             let progress = Relay(self.events.clone());
-            match self.engine.fetch(self.moment(), Timestamp::now(), &progress).await {
+            match self.engine.fetch(self.moment(), now(), &progress).await {
                 Ok(_) => self.publish(None).await,
                 Err(error) => self.failed("fetching history", &error).await,
             }
@@ -123,13 +134,19 @@ impl Live {
         }
     }
 
+    async fn retrain(&self) {
+        if let Some(learned) = self.model(true).await {
+            self.publish(Some(&learned)).await;
+        }
+    }
+
     async fn diagnose(&self, name: &Clean) {
         let version = self.version.load(Ordering::Relaxed);
         let what = format!("diagnosing {name}");
         let progress = Arc::new(Relay(self.events.clone()));
         let answer = async {
             let slo = self.engine.slo(Some(name.as_str()))?.clone();
-            self.engine.diagnose(&slo, self.moment(), Timestamp::now(), progress).await
+            self.engine.diagnose(&slo, self.moment(), now(), progress).await
         };
         match answer.await {
             Ok(verdict) => {
@@ -141,25 +158,23 @@ impl Live {
     }
 
     async fn publish(&self, learned: Option<&Arc<Learned>>) {
-        let picture = match self.engine.picture(self.moment()) {
-            Ok(picture) => picture,
+        let picture = match self.engine.picture(self.moment()).await {
+            Ok(picture) => Arc::new(picture),
             Err(error) => return self.failed("reading stored windows", &error).await,
         };
         let graph = self.engine.graph(&picture).await;
-        let mut services = views(&picture);
-        let mut warnings = Vec::new();
-        if let Some(learned) = learned {
-            match suspicion(&self.engine, learned, &picture.frame, &mut services) {
-                Ok(()) => {}
-                Err(error) => warnings.push(Clean::new(&format!("suspects: {error}"))),
-            }
-        }
+        let (unusual, learned, of) = (self.engine.unusual(), learned.cloned(), picture.clone());
+        let (services, mut warnings) = match blocking(move || judge(&of, learned.as_deref(), unusual)).await {
+            Ok(judged) => judged,
+            Err(error) => return self.failed("judging the services", &error).await,
+        };
+        warnings.extend(picture.warnings.iter().cloned());
         let snapshot = Snapshot {
             version: self.version.fetch_add(1, Ordering::Relaxed) + 1,
             at: picture.at,
             frozen: self.at.is_some(),
             context: self.engine.context.clone(),
-            slos: picture.statuses,
+            slos: picture.statuses.clone(),
             entries: self.engine.slos.iter().map(|s| s.service.clone()).collect(),
             graph,
             services,
@@ -184,6 +199,21 @@ impl Progress for Relay {
     fn cancelled(&self) -> bool {
         self.0.is_closed()
     }
+}
+
+/// The services as the screens show them, and what went wrong on the way.
+fn judge(
+    picture: &Picture,
+    learned: Option<&Learned>,
+    unusual: f64,
+) -> (BTreeMap<ServiceName, ServiceView>, Vec<Clean>) {
+    let mut services = views(picture);
+    let judged = learned.map(|learned| suspicion(learned, &picture.frame, unusual, &mut services));
+    let warnings = match judged {
+        Some(Err(error)) => vec![Clean::new(&format!("suspects: {error}"))],
+        _ => Vec::new(),
+    };
+    (services, warnings)
 }
 
 /// What the windows say about each service, without a model.
@@ -263,12 +293,11 @@ fn middle(values: &[f32]) -> Option<f64> {
 
 /// Marks how unusual each service's own contribution is.
 fn suspicion(
-    engine: &Engine,
     learned: &Learned,
     frame: &Frame,
+    unusual: f64,
     views: &mut BTreeMap<ServiceName, ServiceView>,
 ) -> candle_core::Result<()> {
-    let unusual = engine.unusual();
     let found = evidence::collect(&learned.model, &learned.reference, &learned.kinds, frame, unusual)?;
     for channel in [&found.metrics, &found.latencies, &found.channels] {
         for (service, findings) in channel {

@@ -4,11 +4,13 @@ pub mod control;
 pub mod core;
 pub mod error;
 pub mod learn;
+mod lessons;
 pub mod live;
 pub mod probe;
+mod shelf;
 pub mod snapshot;
 
-pub use core::{Engine, Picture};
+pub use core::{Engine, Picture, now};
 pub use error::EngineError;
 pub use learn::Learned;
 pub use live::live;

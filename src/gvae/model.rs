@@ -248,11 +248,11 @@ impl Gvae {
         ln.exp()?.broadcast_sub(&decoder.parent_offset)?.relu()
     }
 
-    /// What an answer at query time may claim. Shares of the parents were measured within their
-    /// usual range. The more of a latency rests on what lies beyond it (the prediction itself is
-    /// out of range, or parents are slower by an amount that would matter if they were called
-    /// once), the closer its scale comes to a factor of two. `y` is what `decoded` was made from.
-    pub fn widened(&self, j: usize, decoded: &Decoded, y: &Latencies) -> Result<Decoded> {
+    /// Which part of a prediction rests on what was never measured, 0 to 1, (rows, quantiles).
+    /// Shares of the parents were learned within their usual range; this grows with how far the
+    /// prediction itself is out of range, and with how much slower than ever the parents are, by
+    /// an amount that would matter if they were called once. `y` is what `decoded` was made from.
+    pub fn unmeasured(&self, j: usize, decoded: &Decoded, y: &Latencies) -> Result<Tensor> {
         let decoder = &self.decoders[j];
         let (centre, half) = &decoder.range;
         let mut beyond = decoded.mean.broadcast_sub(centre)?.abs()?.broadcast_sub(half)?.relu()?;
@@ -263,9 +263,13 @@ impl Gvae {
             let impact = excess.broadcast_div(&decoder.usual)?.affine(1.0, 1.0)?.log()?;
             beyond = beyond.maximum(&impact)?;
         }
-        let unmeasured = beyond.neg()?.exp()?.affine(-1.0, 1.0)?;
-        let scale = (decoded.ln_scale.exp()? + unmeasured.affine(UNMEASURED, 0.0)?)?;
-        Ok(Decoded { mean: decoded.mean.clone(), ln_scale: scale.log()? })
+        beyond.neg()?.exp()?.affine(-1.0, 1.0)
+    }
+
+    /// Scale of an answer at query time, (rows, quantiles): the likelihood's, plus up to a factor
+    /// of two for what was never measured.
+    pub fn widened(&self, decoded: &Decoded, unmeasured: &Tensor) -> Result<Tensor> {
+        decoded.ln_scale.exp()? + unmeasured.affine(UNMEASURED, 0.0)?
     }
 
     /// All trainable tensors with stable names.
@@ -357,3 +361,7 @@ fn align(cbn: &Cbn, j: usize, p: usize) -> Result<Option<Tensor>> {
     let n = index.len();
     Tensor::from_vec(index, n, &Device::Cpu).map(Some)
 }
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod tests;

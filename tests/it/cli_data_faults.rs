@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use crate::synthetic::app::CPU_FAULT;
-use crate::synthetic::program::{Config, Program, finish, learned};
+use crate::synthetic::program::{Config, Program, finish};
 use crate::synthetic::prometheus::{self, Prometheus};
 use crate::synthetic::proxy::Proxy;
 
@@ -78,7 +78,6 @@ fn stored_data_outlives_the_backend() {
     let outcome = program.at(CPU_FAULT + 120, &["status", "--json"]);
     let report = outcome.json();
     assert_eq!((outcome.code, &report["slos"][0]["state"]), (Some(2), &"breached".into()));
-    assert!(outcome.err.contains("refused"), "{outcome:?}");
     assert!(report["warnings"].to_string().contains("refused"), "{report:#}");
     assert!(report["slos"][0]["newest_sample_age_s"].as_f64() >= Some(120.0), "{report:#}");
     assert_eq!(status["slos"][0]["newest_sample_age_s"].as_f64(), Some(0.0));
@@ -91,24 +90,26 @@ fn stored_data_outlives_the_backend() {
 
 #[test]
 fn a_backend_that_dies_midway_is_asked_again_later_for_the_rest_only() {
-    let Some((server, _)) = learned() else { return };
-    let whole = Program::new(&Config::metrics(&server.url)).at(CPU_FAULT, &["diagnose", "--json"]).verdict();
+    let Some(server) = prometheus::shared() else { return };
     let mut broke = 0;
     // Breaks after some of the probes, after some of the history, and late.
     for bytes in [2_000, 20_000, 60_000] {
         let proxy = Proxy::to(&server.url, bytes);
         let program = Program::new(&Config::metrics(&proxy.url));
-        let outcome = program.at(CPU_FAULT, &["status", "--json"]);
+        // Whatever it makes of what it got …
+        let outcome = program.at(CPU_FAULT, &["diagnose", "--json"]);
         if proxy.is_broken() {
             broke += 1;
-            let told = outcome.json()["warnings"].to_string();
+            let told = outcome.err.clone() + &outcome.out;
             assert!(told.contains(&proxy.url[7..]), "{bytes}: {outcome:?}");
         }
-        assert!([Some(2), Some(3)].contains(&outcome.code), "{bytes}: {outcome:?}");
+        assert!([Some(1), Some(2), Some(3)].contains(&outcome.code), "{bytes}: {outcome:?}");
+        // … it does not hold to when there is more.
         proxy.mend();
         let healed = program.at(CPU_FAULT, &["diagnose", "--json"]);
         assert_eq!(healed.code, Some(2), "{bytes}: {healed:?}");
-        assert_eq!(healed.verdict(), whole, "{bytes}");
+        let whole = Program::new(&Config::metrics(&proxy.url)).at(CPU_FAULT, &["diagnose", "--json"]);
+        assert_eq!(healed.verdict(), whole.verdict(), "{bytes}");
     }
     assert!(broke >= 2, "the proxies did not break: there is nothing to see here");
 }

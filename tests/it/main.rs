@@ -6,6 +6,7 @@ mod catalogue_queries;
 mod cli;
 mod cli_data;
 mod cli_data_faults;
+mod conditions;
 mod config_files;
 mod config_load;
 mod house;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::synthetic::app::CPU_FAULT;
 use crate::synthetic::program::{Config, Program, learned};
@@ -21,12 +22,16 @@ fn flip(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// A manifest with another value at `key`.
+/// A manifest with another value at `key`, and the digest that belongs to it.
 fn with(bytes: &[u8], key: &str, value: Value) -> Vec<u8> {
-    let mut manifest: Value = serde_json::from_slice(bytes).unwrap();
+    let text = std::str::from_utf8(bytes).unwrap();
+    let (manifest, _) = text.trim_end().rsplit_once('\n').expect("a digest in the last line");
+    let mut manifest: Value = serde_json::from_str(manifest).unwrap();
     assert!(!manifest[key].is_null());
     manifest[key] = value;
-    manifest.to_string().into_bytes()
+    let text = manifest.to_string();
+    let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{text}\n{digest}").into_bytes()
 }
 
 /// Another digit in the middle of a number: still JSON, still a manifest.

@@ -1,5 +1,8 @@
 //! Verdicts where latencies come from traces alone: Jaeger for calls, Prometheus for resources.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use serde_json::Value;
 
 use crate::synthetic::app::{CHANNEL_FAULT, CPU_FAULT, END, HEALTHY, LATENT_FAULT};
@@ -17,7 +20,7 @@ const EXPECTED: [(i64, &str, &str, &str); 3] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_are_named_from_traces() {
     let Some(metrics) = prometheus::shared() else { return };
-    let traces = jaeger::serve(END).await;
+    let traces = jaeger::serve(Arc::new(END.into())).await;
     let config = Config::traces(&metrics.url, &traces.url);
     let asked = tokio::task::spawn_blocking(move || {
         let program = Program::new(&config);
@@ -50,11 +53,16 @@ async fn faults_are_named_from_traces() {
 #[tokio::test(flavor = "multi_thread")]
 async fn later_traces_do_not_count() {
     let Some(metrics) = prometheus::shared() else { return };
-    let (then, now) = (jaeger::serve(CPU_FAULT).await, jaeger::serve(END).await);
-    let configs = [&then, &now].map(|traces| Config::traces(&metrics.url, &traces.url));
-    let verdicts = tokio::task::spawn_blocking(move || {
-        configs.map(|config| Program::new(&config).at(CPU_FAULT, &["diagnose", "--json"]).verdict())
+    let until = Arc::new(AtomicI64::new(CPU_FAULT));
+    let traces = jaeger::serve(until.clone()).await;
+    let config = Config::traces(&metrics.url, &traces.url);
+    let asked = tokio::task::spawn_blocking(move || {
+        let ask = || Program::new(&config).at(CPU_FAULT, &["diagnose", "--json"]).verdict();
+        let then = ask();
+        assert_eq!(Program::new(&config).at(LATENT_FAULT, &["status"]).code, Some(3), "not known yet");
+        until.store(END, Ordering::SeqCst);
+        assert_eq!(Program::new(&config).at(LATENT_FAULT, &["status"]).code, Some(2));
+        assert_eq!(ask(), then);
     });
-    let [then, now] = verdicts.await.unwrap();
-    assert_eq!(then, now);
+    asked.await.unwrap();
 }

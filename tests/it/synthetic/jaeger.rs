@@ -1,19 +1,22 @@
 //! A Jaeger of the legacy API over the synthetic traces; unknown paths answer the page of its UI.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use serde_json::{Value, json};
 
 use super::app::{EDGES, SERVICES};
 use super::traces;
 use crate::tiny_server::{Server, answer, json as json_answer, write};
 
-/// Serves traces that started at or before `until`, unix seconds.
-pub async fn serve(until: i64) -> Server {
-    Server::start(move |_, seen, stream| async move {
-        let body = match respond(&seen.target, until) {
+/// Serves traces that started at or before `until`, unix seconds, whatever that is at the time.
+pub async fn serve(until: Arc<AtomicI64>) -> Server {
+    Server::start(move |_, seen, stream| {
+        let body = match respond(&seen.target, until.load(Ordering::SeqCst)) {
             Some(value) => json_answer(&value.to_string()),
             None => answer("200 OK\r\nContent-Type: text/html", "<!doctype html><title>Jaeger UI</title>"),
         };
-        write(stream, body).await;
+        write(stream, body)
     })
     .await
 }

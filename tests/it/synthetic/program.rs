@@ -186,7 +186,7 @@ impl Program {
         self.files("models", |name| name.ends_with(&format!(".{extension}")))
     }
 
-    /// Files anywhere in the state folder, by the folder they are in and by name.
+    /// Files anywhere below folders of that name in the state folder.
     fn files(&self, folder: &str, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![self.state()];
@@ -195,7 +195,9 @@ impl Program {
                 let path = entry.path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if at.ends_with(folder) && entry.file_name().to_str().is_some_and(&wanted) {
+                } else if at.components().any(|c| c.as_os_str() == folder)
+                    && entry.file_name().to_str().is_some_and(&wanted)
+                {
                     found.push(path);
                 }
             }

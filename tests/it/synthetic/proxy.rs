@@ -1,31 +1,38 @@
-//! A way to a server that breaks in the midst of an answer, and can be mended.
+//! A way to a server that breaks in the midst of an answer, can be mended, and can lead to another one:
+//! the program knows backends by their address.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Forwards connections to another address until it has delivered so many bytes.
 pub struct Proxy {
     pub url: String,
     left: Arc<AtomicI64>,
+    server: Arc<Mutex<String>>,
 }
 
 impl Proxy {
     /// To `server` (a URL); breaks after `bytes` of answers.
     pub fn to(server: &str, bytes: i64) -> Self {
-        let server = server.trim_start_matches("http://").to_owned();
+        let server = Arc::new(Mutex::new(address(server)));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let left = Arc::new(AtomicI64::new(bytes));
-        let budget = left.clone();
+        let (budget, target) = (left.clone(), server.clone());
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (server, budget) = (server.clone(), budget.clone());
+                let (server, budget) = (target.lock().unwrap().clone(), budget.clone());
                 std::thread::spawn(move || forward(&client, &server, &budget));
             }
         });
-        Self { url, left }
+        Self { url, left, server }
+    }
+
+    /// Leads new connections to another server.
+    pub fn lead_to(&self, server: &str) {
+        *self.server.lock().unwrap() = address(server);
     }
 
     /// Whether it broke.
@@ -37,6 +44,10 @@ impl Proxy {
     pub fn mend(&self) {
         self.left.store(i64::MAX / 2, Ordering::SeqCst);
     }
+}
+
+fn address(url: &str) -> String {
+    url.trim_start_matches("http://").to_owned()
 }
 
 /// Errors mean that a side has gone: then the other one goes, too.
