@@ -14,9 +14,18 @@ pub fn run(global: &Global, args: &GraphArgs, out: &mut Output) -> Result<Exit, 
     let session = Session::open(global)?;
     let bar = Bar::new();
     let work = async {
-        session.engine.fetch(session.at(), session.now, bar.as_ref()).await?;
+        let fetched = session.engine.fetch(session.at(), session.now, bar.as_ref()).await;
         let picture = session.engine.picture(session.at()).await?;
-        Ok::<_, EngineError>(session.engine.graph(&picture).await)
+        let graph = session.engine.graph(&picture).await;
+        match fetched {
+            // What is stored shows the calls as well.
+            Err(error) if !graph.services().is_empty() => {
+                bar.clear();
+                output::complain(&format!("sagetop: {error}"));
+                Ok(graph)
+            }
+            fetched => fetched.map(|_| graph),
+        }
     };
     let graph = session.runtime.block_on(work);
     bar.clear();

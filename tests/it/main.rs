@@ -4,6 +4,8 @@
 
 mod catalogue_queries;
 mod cli;
+mod cli_data;
+mod cli_data_faults;
 mod conditions;
 mod config_files;
 mod config_load;
@@ -13,6 +15,12 @@ mod http_clients;
 mod http_faults;
 mod licences;
 mod rooms;
+mod synthetic;
 mod tiny_server;
 mod tui;
+mod verdict;
+mod verdict_cache;
+mod verdict_schema;
+mod verdict_time;
+mod verdict_traces;
 mod windows;
