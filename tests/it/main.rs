@@ -12,6 +12,8 @@ mod http_bombs;
 mod http_clients;
 mod http_faults;
 mod licences;
+mod machine_output;
+mod program;
 mod rooms;
 mod tiny_server;
 mod tui;
