@@ -281,3 +281,7 @@ pub fn summary(mut ms: Vec<f32>, objective_ms: f64) -> Option<Counterfactual> {
         p_slo_met: met as f64 / ms.len() as f64,
     })
 }
+
+#[cfg(test)]
+#[path = "counterfactual_tests.rs"]
+mod tests;

@@ -195,12 +195,13 @@ fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
     });
     let of = |i: &usize| suspects[*i].resources.first().map(|b| b.resource);
     let latent = blame.set.iter().all(|i| of(i).is_none_or(|r| r == Resource::Latent));
-    let kind = match (found.doubts.is_empty(), latent) {
-        (false, _) => VerdictKind::Unsure,
-        (true, true) => VerdictKind::Latent,
-        (true, false) => VerdictKind::Culprits,
-    };
-    Ok((kind, blame.set, remark))
+    Ok(match (found.doubts.is_empty(), latent) {
+        // Nobody is blamed by a model that does not know the situation; the ranking still tells
+        // where to look.
+        (false, _) => (VerdictKind::Unsure, Vec::new(), None),
+        (true, true) => (VerdictKind::Latent, blame.set, remark),
+        (true, false) => (VerdictKind::Culprits, blame.set, remark),
+    })
 }
 
 fn resource_ranking(suspects: &[Suspect]) -> Vec<RankedResource> {
@@ -286,3 +287,7 @@ fn path(cbn: &Cbn, from: &ServiceName, entry: &ServiceName) -> Vec<ServiceName> 
     }
     Vec::new()
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;
