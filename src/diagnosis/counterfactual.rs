@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use rand_distr::{Distribution, StudentT};
 
 use super::metric::since_gap;
-use super::reference::{FeatureKinds, Reference, column, kind_of, load_of, prior_sample};
+use super::reference::{FeatureKinds, Reference, column, kind_of, loads, prior_sample};
 use crate::domain::{Counterfactual, Resource};
 use crate::gvae::data::{CLIP, median};
 use crate::gvae::loss::{NU, noise};
@@ -248,10 +248,11 @@ fn normal_x(
     first: usize,
 ) -> Vec<Vec<f32>> {
     let since = since_gap(frame);
+    let loads = loads(&model.cbn, kinds, frame);
     let entities = model.cbn.entities.iter().enumerate();
     entities
         .map(|(e, node)| {
-            let load = load_of(kinds, &node.x, frame);
+            let load = loads[e].as_deref();
             (first..frame.len())
                 .flat_map(|row| (0..node.x.len()).map(move |m| (row, m)))
                 .map(|(row, m)| {
