@@ -13,7 +13,7 @@ use crate::domain::{
 };
 
 impl Engine {
-    /// Ranks services by [`baselines::control`]; nobody is blamed, since nothing was predicted.
+    /// Ranks services by [`baselines::control()`]; nobody is blamed, since nothing was predicted.
     pub async fn control(
         self: &Arc<Self>,
         slo: &Slo,

@@ -38,7 +38,7 @@ pub struct TrainReport {
 }
 
 /// Splits rows into (training, held back) by blocks, which are shorter where data is scarce:
-/// from [`FEWEST`] rows on, some are held back.
+/// from `FEWEST` rows on, some are held back.
 pub fn split(rows: usize) -> (Vec<usize>, Vec<usize>) {
     let block = (rows / FEWEST).clamp(1, BLOCK);
     (0..rows).partition(|r| (r / block) % HOLD_BACK != HOLD_BACK / 2)

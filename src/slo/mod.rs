@@ -75,11 +75,5 @@ pub fn evaluate(slo: &Slo, samples: &[Sample], length: Duration, at: Timestamp) 
     }
 }
 
-/// Share of the windows in (`at` − `over`, `at`] that have a value. Below one half burn rates
-/// and the budget over that time are unknown; above it they speak for this share.
-pub fn coverage(samples: &[Sample], length: Duration, over: Duration, at: Timestamp) -> f64 {
-    Samples::new(samples, length, at).coverage(at, over)
-}
-
 #[cfg(test)]
 mod tests;

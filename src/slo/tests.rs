@@ -151,7 +151,6 @@ fn gaps_count_neither_way() {
     let samples = minutes(60, 0, value);
     let status = evaluate(&slo(), &samples, MINUTE, at());
     assert_eq!(rates(&status)[2], Some(20.0));
-    assert_eq!(coverage(&samples, MINUTE, Duration::from_secs(3600), at()), 0.5);
     // With two of three missing, too little is known.
     let sparse = minutes(60, 0, |i| (i % 3 == 0).then_some(300.0));
     assert_eq!(rates(&evaluate(&slo(), &sparse, MINUTE, at()))[2], None);

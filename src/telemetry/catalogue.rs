@@ -134,11 +134,6 @@ impl Catalogue {
         Self::from_toml(STANDARD)
     }
 
-    /// The text behind [`Catalogue::standard`], for users to start from.
-    pub fn standard_toml() -> &'static str {
-        STANDARD
-    }
-
     /// Parses a catalogue and checks that no two entries fill the same column.
     pub fn from_toml(text: &str) -> Result<Self, CatalogueError> {
         let catalogue: Self =
@@ -177,14 +172,14 @@ impl Catalogue {
 
 impl Feature {
     /// Whether both are about the same feature of the same kind of entity.
-    pub fn same_column(&self, other: &Self) -> bool {
+    fn same_column(&self, other: &Self) -> bool {
         self.scope == other.scope && self.name == other.name
     }
 }
 
 impl LatencyQuery {
     /// Whether both measure the same statistic of the same calls.
-    pub fn same_column(&self, other: &Self) -> bool {
+    fn same_column(&self, other: &Self) -> bool {
         let kind = |l: &Self| {
             (
                 l.side,

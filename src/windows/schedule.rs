@@ -21,11 +21,6 @@ pub struct Period {
 }
 
 impl Period {
-    /// The settings' history up to `until`.
-    pub fn ending(until: Timestamp, now: Timestamp, settings: &WindowSettings) -> Self {
-        Self { after: seconds(saturating_sub(until, settings.history)), until, now }
-    }
-
     /// Ends of the windows that are over at `until`.
     pub fn ends(&self, length: i64) -> Ends {
         let after = floor(self.after.as_second(), length);
@@ -44,10 +39,6 @@ impl Period {
         let calm = saturating_sub(self.now.min(self.until), settings.settle);
         floor(calm.as_second(), settings.length_s())
     }
-}
-
-fn seconds(t: Timestamp) -> Timestamp {
-    Timestamp::from_second(t.as_second()).unwrap_or(t)
 }
 
 fn saturating_sub(t: Timestamp, by: Duration) -> Timestamp {

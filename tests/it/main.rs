@@ -14,6 +14,8 @@ mod http_bombs;
 mod http_clients;
 mod http_faults;
 mod licences;
+mod machine_output;
+mod program;
 mod rooms;
 mod synthetic;
 mod tiny_server;

@@ -127,6 +127,8 @@ impl File {
 
     fn move_aside(&self) -> std::io::Result<PathBuf> {
         let now = Timestamp::now().as_millisecond();
+        // One damaged copy is enough to find out what happened.
+        self.set_aside_before().iter().try_for_each(fs::remove_file)?;
         let aside = self.path.with_extension(format!("db.damaged-{now}"));
         fs::rename(&self.path, &aside)?;
         for tail in ["-wal", "-shm"] {
@@ -139,6 +141,12 @@ impl File {
             }
         }
         Ok(aside)
+    }
+
+    fn set_aside_before(&self) -> Vec<PathBuf> {
+        let entries = self.path.parent().and_then(|folder| fs::read_dir(folder).ok());
+        let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+        paths.filter(|path| is_damaged_copy(&self.path, path)).collect()
     }
 
     /// An advisory lock beside the file, held while the guard lives. Where file systems know none,
@@ -159,6 +167,12 @@ impl File {
 /// Whether an error means that the file's content is not a sound database.
 pub fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+fn is_damaged_copy(of: &Path, path: &Path) -> bool {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let (of, name) = (name(of).unwrap_or_default(), name(path).unwrap_or_default());
+    name.strip_prefix(&of).is_some_and(|rest| rest.starts_with(".damaged-"))
 }
 
 /// A context's name as the stem of a file. Names that had to be changed get a digest, so that no two
