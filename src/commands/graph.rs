@@ -24,15 +24,20 @@ pub fn run(global: &Global, args: &GraphArgs, out: &mut Output) -> Result<Exit, 
                 output::complain(&format!("sagetop: {error}"));
                 Ok(graph)
             }
-            fetched => fetched.map(|_| graph),
+            Err(error) => Err(error),
+            Ok(report) => {
+                if graph.services().is_empty() {
+                    bar.clear();
+                    let none = EngineError::NoData { at: session.at() }.after(&report);
+                    output::complain(&format!("sagetop: {none}"));
+                }
+                Ok(graph)
+            }
         }
     };
     let graph = session.runtime.block_on(work);
     bar.clear();
     let graph = graph?;
-    if graph.services().is_empty() {
-        output::complain(&format!("sagetop: {}", EngineError::NoData { at: session.at() }));
-    }
     let entries: Vec<ServiceName> = session.engine.slos.iter().map(|s| s.service.clone()).collect();
     if out.json() {
         out.value(&render::report(&graph, &entries))?;

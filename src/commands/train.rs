@@ -7,6 +7,7 @@ use serde_json::json;
 use super::session::{Bar, Session};
 use super::{Error, Exit, Output};
 use crate::cli::Global;
+use crate::engine::EngineError;
 
 /// Runs it; `fresh` trains even if there is a model already.
 pub fn run(global: &Global, fresh: bool, out: &mut Output) -> Result<Exit, Error> {
@@ -14,8 +15,9 @@ pub fn run(global: &Global, fresh: bool, out: &mut Output) -> Result<Exit, Error
     let bar = Bar::new();
     let work = async {
         let report = session.engine.fetch(session.at(), session.now, bar.as_ref()).await?;
-        let learned = session.engine.learn(session.at(), fresh, bar.clone()).await?;
-        Ok::<_, crate::engine::EngineError>((report, learned))
+        let learned = session.engine.learn(session.at(), fresh, bar.clone()).await;
+        let learned = learned.map_err(|error| error.after(&report))?;
+        Ok::<_, EngineError>((report, learned))
     };
     let done = session.runtime.block_on(work);
     bar.clear();

@@ -5,7 +5,7 @@ use crate::diagnosis::DiagnosisError;
 use crate::domain::{Clean, Timestamp};
 use crate::gvae::GvaeError;
 use crate::telemetry;
-use crate::windows;
+use crate::windows::{self, FetchReport};
 
 /// Why the engine has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,14 @@ pub enum EngineError {
         /// The moment of the question.
         at: Timestamp,
     },
+    /// Nothing is stored for the moment, and some of it failed to come.
+    #[error("there is no data up to {at}: {reason}")]
+    Unfetched {
+        /// The moment of the question.
+        at: Timestamp,
+        /// What kept it from coming.
+        reason: Clean,
+    },
     /// There is no such SLO.
     #[error("there is no SLO `{name}` ({hint})")]
     NoSlo {
@@ -56,9 +64,20 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// The same in the light of the fetch before it: where data is missing that failed to come, the
+    /// failure is the better answer.
+    pub fn after(self, fetched: &FetchReport) -> Self {
+        match (self, fetched.warnings.first()) {
+            (Self::NoData { at }, Some(reason)) if fetched.failed > 0 => {
+                Self::Unfetched { at, reason: reason.clone() }
+            }
+            (error, _) => error,
+        }
+    }
+
     /// Whether there is data and only no model of it, so that the control can still rank.
     pub fn is_want_of_a_model(&self) -> bool {
-        use GvaeError::{Diverged, TooFewWindows};
-        matches!(self, Self::NoModel { reason: TooFewWindows { .. } | Diverged, .. })
+        use GvaeError::{Diverged, NoLatency, TooFewWindows};
+        matches!(self, Self::NoModel { reason: TooFewWindows { .. } | NoLatency | Diverged, .. })
     }
 }

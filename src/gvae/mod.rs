@@ -35,6 +35,11 @@ pub enum GvaeError {
         /// `model.min_windows`.
         need: usize,
     },
+    /// Metrics, but no latency for them to explain.
+    #[error(
+        "no latency of any call is known: `sagetop doctor` shows which latency queries have data and whether traces come"
+    )]
+    NoLatency,
     /// The loss is no longer a number.
     #[error("training diverged (the loss is not finite): lower `model.learning_rate`")]
     Diverged,

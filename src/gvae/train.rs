@@ -55,6 +55,9 @@ pub fn train(
     if frame.len() < need {
         return Err(GvaeError::TooFewWindows { have: frame.len(), need });
     }
+    if cbn.latencies.is_empty() {
+        return Err(GvaeError::NoLatency);
+    }
     let epochs = settings.epochs.max(1);
     let normaliser = Normaliser::fit(&cbn, frame);
     let inputs = Inputs::read(&cbn, &normaliser, frame);

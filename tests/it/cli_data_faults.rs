@@ -54,7 +54,7 @@ fn a_mute_backend_at_the_first_start() {
     let address = listener.local_addr().unwrap().to_string();
     let mut config = Config::metrics(&format!("http://{address}"));
     config.more = "timeout = \"1s\"";
-    assert_first_start_fails_well(&config, &[&address, "1s"]);
+    assert_first_start_fails_well(&config, &[&address, "within 1 s"]);
 }
 
 #[test]

@@ -107,5 +107,8 @@ fn a_foreign_objective_is_refused_by_name() {
     let program = Program::after(&Config::metrics(&server.url), state);
     let outcome = program.at(CPU_FAULT, &["diagnose", "--slo", "web p98"]);
     assert_eq!((outcome.code, outcome.out.as_str()), (Some(1), ""));
-    assert!(outcome.err.contains("`web p98`") && outcome.err.contains("there are: web p99"), "{outcome:?}");
+    assert!(
+        outcome.err.contains("`web p98`") && outcome.err.contains("did you mean `web p99`?"),
+        "{outcome:?}"
+    );
 }

@@ -66,3 +66,24 @@ async fn later_traces_do_not_count() {
     });
     asked.await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_trace_there_is_a_ranking_and_a_reason() {
+    let Some(metrics) = prometheus::shared() else { return };
+    let nothing = jaeger::serve(Arc::new(0.into())).await;
+    let config = Config::traces(&metrics.url, &nothing.url);
+    let asked = tokio::task::spawn_blocking(move || {
+        let program = Program::new(&config);
+        let outcome = program.at(CPU_FAULT, &["diagnose", "--json"]);
+        let verdict = outcome.json();
+        assert_eq!((outcome.code, &verdict["slo"]["state"]), (Some(3), &"unknown".into()), "{outcome:?}");
+        assert_eq!((&verdict["verdict"], &verdict["model"]), (&"unsure".into(), &Value::Null));
+        assert_eq!(verdict["ranking"][0]["service"], "db", "by its metrics alone: {verdict:#}");
+        let warnings = verdict["warnings"].to_string();
+        assert!(warnings.contains("no latency of any call is known"), "{warnings}");
+        let trained = program.at(CPU_FAULT, &["train"]);
+        assert_eq!(trained.code, Some(1));
+        assert!(trained.err.contains("no latency of any call is known"), "{trained:?}");
+    });
+    asked.await.unwrap();
+}

@@ -1,5 +1,6 @@
 //! A real Prometheus over the synthetic telemetry, on a free port of the loopback.
 
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,14 +19,10 @@ pub struct Prometheus {
     keeper: Child,
 }
 
-/// The server over the whole recording, shared by all tests; `None`, with a word, without the programs.
+/// The server over the whole recording, shared by all tests; `None` without the programs.
 pub fn shared() -> Option<&'static Prometheus> {
     static SHARED: OnceLock<Option<Prometheus>> = OnceLock::new();
-    let shared = SHARED.get_or_init(|| Some(Prometheus::over(blocks()?))).as_ref();
-    if shared.is_none() {
-        eprintln!("skipped: `prometheus` and `promtool` are not installed; tests/run installs them");
-    }
-    shared
+    SHARED.get_or_init(|| Some(Prometheus::over(blocks()?))).as_ref()
 }
 
 /// The recording as blocks, made once.
@@ -36,7 +33,11 @@ pub fn blocks() -> Option<&'static Path> {
 
 /// The recording up to `until` as blocks.
 pub fn build(name: &str, until: i64) -> Option<PathBuf> {
-    if !["prometheus", "promtool"].iter().all(|program| is_there(program)) {
+    if let Some(missing) = ["prometheus", "promtool"].iter().find(|program| !is_there(program)) {
+        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        // Not `eprintln!`, which a passing test does not show.
+        let skipped = format!("skipped {test} and its like: no `{missing}` here; tests/run installs it");
+        writeln!(std::io::stderr(), "{skipped}").unwrap();
         return None;
     }
     let folder = scratch().join(name);
@@ -129,7 +130,6 @@ impl Drop for Prometheus {
 }
 
 fn is_ready(port: u16) -> bool {
-    use std::io::{Read as _, Write as _};
     let ask = || {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
