@@ -191,7 +191,8 @@ impl Cbn {
 fn is_modelled(graph: &CallGraph, rpc: &Rpc, side: Side) -> bool {
     match (&rpc.caller, &rpc.callee, side) {
         (Party::Service(caller), Party::Any, Side::Client) => !graph.callees(caller).is_empty(),
-        (Party::Any, Party::Any, _) | (Party::User, Party::Any, _) => false,
+        // Its other sides, callees pooled, are on no channel: nobody would own them.
+        (_, Party::Any | Party::User, _) => false,
         _ => true,
     }
 }

@@ -101,3 +101,18 @@ fn pooled_client_latency_of_a_leaf_is_left_out() {
         [("web → cart".to_owned(), Side::Client)]
     );
 }
+
+/// Such a latency has nobody to be blamed on and nothing to be predicted from.
+#[test]
+fn delays_that_belong_to_no_channel_are_left_out() {
+    let (graph, mut columns) = chain(&[("web", "cart")]);
+    let before = Cbn::build(&graph, &columns, &BTreeMap::new());
+    for side in [Side::Server, Side::Request, Side::Response, Side::Network] {
+        columns.push(latency(Rpc::issued_by(&service("web")), side));
+    }
+    assert_eq!(Cbn::build(&graph, &columns, &BTreeMap::new()), before);
+    columns.push(latency(Rpc::issued_by(&service("web")), Side::Client));
+    let pooled = Cbn::build(&graph, &columns, &BTreeMap::new());
+    assert_eq!(pooled.latencies.len(), before.latencies.len() + 1);
+    assert!(pooled.latencies.iter().all(|node| !node.entities.is_empty()));
+}

@@ -109,6 +109,25 @@ fn a_noisy_machine_is_named() {
     }
 }
 
+/// Far more requests than usual, all services as quick as ever, and an objective broken all the
+/// same. How real surges fare is measured by `confusion`.
+#[test]
+fn more_load_than_usual_is_nobodys_fault() {
+    let bed = bed();
+    for seed in 90..94 {
+        let mut frame = bed.broken(seed, &[]);
+        for (column, values) in &mut frame.columns {
+            let is_load = matches!(column, Column::Metric { feature, .. } if feature.as_str() == "requests");
+            values[WINDOWS - SPAN..].iter_mut().filter(|_| is_load).for_each(|v| *v *= 2.5);
+        }
+        let slo = Slo { objective_ms: 0.9 * bed.tail_ms(&frame), ..bed.slo.clone() };
+        let verdict = bed.ask_about(&slo, &frame);
+        println!("{}", line("load", &verdict));
+        assert_eq!(verdict.kind, VerdictKind::Load);
+        assert!(verdict.culprits.is_empty());
+    }
+}
+
 /// Far more than was ever seen: how the services should behave then is not known.
 #[test]
 fn far_more_load_than_ever_blames_nobody() {
