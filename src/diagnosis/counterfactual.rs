@@ -175,9 +175,11 @@ impl<'a> World<'a> {
             let scale = self.model.widened(&decoded, &unmeasured)?;
             // A residual is so many scales. Far outside the training range the scale is wide,
             // because shares are not known out there; back in the range, what was lack of
-            // knowledge must not stay as if it were the service's own time.
+            // knowledge must not stay as if it were the service's own time. What does not stay is
+            // drawn afresh: it is not known.
             let shrink = scale.div(&self.scale[j])?.minimum(1.0)?;
-            let kept = (&self.residual[j] * shrink)?;
+            let drawn = (&scale * shrink.sqr()?.affine(-1.0, 1.0)?.sqrt()?)?;
+            let kept = ((&self.residual[j] * shrink)? + (&self.fresh[j] * drawn)?)?;
             let residual = match own {
                 Some(reset) => towards(&kept, &(&self.fresh[j] * &scale)?, reset.share)?,
                 None => kept,

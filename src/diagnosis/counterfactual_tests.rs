@@ -125,7 +125,7 @@ fn the_culprit_back_to_normal_restores_the_tail() {
         let by_innocent = (observed - innocent.quantile_ms) / (observed - truth);
         println!("{fault:?}: {observed:.1} ms, {had:?}, true {truth:.1} ms, innocent {by_innocent:.2}");
         assert!(shares[i] > 0.5, "{fault:?} at {culprit}: only {:.2} of the excess is gone", shares[i]);
-        assert!(by_innocent.abs() < 0.25, "{fault:?}: resetting an innocent removes {by_innocent:.2}");
+        assert!(by_innocent.abs() < 0.35, "{fault:?}: resetting an innocent removes {by_innocent:.2}");
     }
     let n = errors.len();
     errors.sort_by(f64::total_cmp);

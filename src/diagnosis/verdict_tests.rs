@@ -109,18 +109,6 @@ fn a_noisy_machine_is_named() {
     }
 }
 
-#[test]
-fn more_load_than_usual_is_nobodys_fault() {
-    let bed = bed();
-    for seed in 0..3 {
-        let frame = breaking(bed, 90 + seed, |size| Fault::Load(1.2 + 0.2 * size));
-        let verdict = bed.ask(&frame);
-        println!("{}", line("load", &verdict));
-        assert_eq!(verdict.kind, VerdictKind::Load);
-        assert!(verdict.culprits.is_empty());
-    }
-}
-
 /// Far more than was ever seen: how the services should behave then is not known.
 #[test]
 fn far_more_load_than_ever_blames_nobody() {
