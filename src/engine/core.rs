@@ -263,7 +263,6 @@ impl Engine {
         let mut verdict = match learned {
             Ok(learned) => blocking(move || engine.answer(&of, &held, &learned, progress.as_ref())).await??,
             // Without any data, what keeps it from coming is the better answer.
-            // Without any data, what keeps it from coming is the better answer.
             Err(error) if picture.frame.is_empty() => return Err(fetched.err().unwrap_or(error)),
             Err(error) if !error.is_want_of_a_model() => return Err(error),
             Err(error) => {
