@@ -7,6 +7,7 @@ use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
 use super::Error;
+use crate::domain::Clean;
 
 /// A log larger than this is put aside when the program starts.
 const LARGEST: u64 = 8 << 20;
@@ -14,10 +15,12 @@ const LARGEST: u64 = 8 << 20;
 /// Starts logging to `sagetop.log` in `folder`. `SAGETOP_LOG` overrides what is logged, in the
 /// notation of `RUST_LOG`.
 pub fn start(folder: &Path, verbose: u8) -> Result<(), Error> {
+    let default = if verbose == 1 { "sagetop=debug,warn" } else { "sagetop=trace,info" };
+    let wanted = std::env::var("SAGETOP_LOG").ok().filter(|wanted| !wanted.is_empty());
+    let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(default))
+        .map_err(|error| Error::LogFilter(Clean::new(&error.to_string())))?;
     let path = folder.join("sagetop.log");
     let file = open(&path).map_err(|source| Error::Write { path, source })?;
-    let default = if verbose == 1 { "sagetop=debug,warn" } else { "sagetop=trace,info" };
-    let filter = EnvFilter::try_from_env("SAGETOP_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(file).finish();
     // Only fails if a log was started already, as in tests: then that one goes on.

@@ -24,7 +24,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::config::{ConfigError, Dirs};
-use crate::domain::Timestamp;
+use crate::domain::{Clean, Timestamp};
 use crate::engine::EngineError;
 use crate::tui::TuiError;
 pub use output::Output;
@@ -67,6 +67,9 @@ pub enum Error {
         /// The wall clock.
         now: Timestamp,
     },
+    /// What to log.
+    #[error("SAGETOP_LOG is not understood: {0} (for example: sagetop=debug,warn)")]
+    LogFilter(Clean),
     /// Keymap or theme.
     #[error("{0}")]
     Screen(String),

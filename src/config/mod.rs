@@ -8,6 +8,7 @@ mod backend;
 pub mod catalogue;
 mod doc;
 pub mod file;
+mod limits;
 pub mod paths;
 pub mod problem;
 mod resolve;

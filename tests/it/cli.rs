@@ -180,6 +180,11 @@ fn verbose_logs_to_a_private_file_only() {
     assert!(std::fs::read_to_string(&log).unwrap().contains("there is no configuration"));
     assert_eq!(log.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(state.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    // A filter that is not understood is not silently replaced by another.
+    let verbose = ["-v", "--state-dir", &state_text, "config", "schema"];
+    let output = sagetop(home.path(), &verbose).env("SAGETOP_LOG", "sagetop=loudly").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("SAGETOP_LOG is not understood"));
     // Without -v nothing is written.
     let other = home.path().join("other");
     run(&home, &["--state-dir", &other.display().to_string(), "config", "check"]);
