@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 
@@ -35,7 +35,7 @@ pub struct Engine {
     /// Window settings.
     pub windows: WindowSettings,
     pub(super) catalogue: Catalogue,
-    training: TrainSettings,
+    pub(super) training: TrainSettings,
     pub(super) diagnosis: DiagnosisSettings,
     pub(super) prometheus: Prometheus,
     jaeger: Option<Jaeger>,
@@ -109,6 +109,12 @@ impl Engine {
                 }),
             }
         })
+    }
+
+    /// The backends before they were asked anything.
+    pub fn backends(&self) -> Vec<BackendHealth> {
+        let jaeger = self.jaeger.as_ref().map(Jaeger::unasked);
+        std::iter::once(self.prometheus.unasked()).chain(jaeger).collect()
     }
 
     /// How the backends are.
@@ -232,7 +238,7 @@ impl Engine {
     }
 
     /// Which windows met every objective, as far as is known.
-    fn healthy(&self, frame: &Frame) -> Vec<bool> {
+    pub(super) fn healthy(&self, frame: &Frame) -> Vec<bool> {
         let columns: Vec<_> = self
             .slos
             .iter()
@@ -275,14 +281,25 @@ impl Engine {
         now: Timestamp,
         progress: Arc<dyn Progress>,
     ) -> Result<Verdict, EngineError> {
-        let mut timings = BTreeMap::new();
+        let clock = Instant::now();
+        let fetched = self.fetch(at, now, progress.as_ref()).await;
+        self.explain(slo, at, (fetched, clock.elapsed()), progress).await
+    }
+
+    /// The same after a fetch that ended with `fetched` and took so long.
+    pub async fn explain(
+        self: &Arc<Self>,
+        slo: &Slo,
+        at: Timestamp,
+        (fetched, took): (Result<FetchReport, EngineError>, Duration),
+        progress: Arc<dyn Progress>,
+    ) -> Result<Verdict, EngineError> {
+        let mut timings = BTreeMap::from([("fetch", took.as_secs_f64() * 1e3)]);
         let mut clock = Instant::now();
         let mut lap = |name: &'static str, clock: &mut Instant| {
             timings.insert(name, clock.elapsed().as_secs_f64() * 1e3);
             *clock = Instant::now();
         };
-        let fetched = self.fetch(at, now, progress.as_ref()).await;
-        lap("fetch", &mut clock);
         let picture = self.picture(at)?;
         lap("windows", &mut clock);
         let learned = self.learn(at, false, progress.clone()).await?;
@@ -321,7 +338,9 @@ impl Engine {
             summary: learned.summary.clone(),
             settings: &self.diagnosis,
         };
-        Ok(diagnose(&case, progress)?)
+        let mut verdict = diagnose(&case, progress)?;
+        self.name_units(&mut verdict);
+        Ok(verdict)
     }
 }
 

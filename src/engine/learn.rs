@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Engine;
 use crate::causal::{CallGraph, Cbn};
 use crate::diagnosis::verdict::minus;
 use crate::diagnosis::{DiagnosisSettings, FeatureKinds, Reference};
@@ -130,6 +131,14 @@ pub fn learn(
     }
     let summary = summary(&print, cut_off, windows);
     Ok(Learned { model, reference, kinds: lesson.kinds.clone(), summary, warnings })
+}
+
+impl Engine {
+    /// Whether `learned` is the model for a question at `at`, as far as its training data tells.
+    pub fn is_current(&self, learned: &Learned, at: Timestamp) -> bool {
+        let until = learned.summary.trained_at;
+        [cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis)].contains(&until)
+    }
 }
 
 /// Whether a column has enough values to learn from.

@@ -7,10 +7,14 @@ pub mod learn;
 pub mod live;
 pub mod probe;
 pub mod snapshot;
+mod units;
+pub mod views;
 
 pub use core::{Engine, Picture};
 pub use error::EngineError;
 pub use learn::Learned;
 pub use live::live;
 pub use probe::Probe;
-pub use snapshot::{EngineEvent, ModelState, Request, ServiceView, Snapshot};
+pub use snapshot::{
+    CallView, EngineEvent, Entry, Load, ModelState, Reading, Readings, Request, ServiceView, Snapshot,
+};

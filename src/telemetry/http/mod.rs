@@ -283,6 +283,20 @@ impl Http {
         }
     }
 
+    /// Health before anything was asked.
+    pub(crate) fn unasked(&self, kind: BackendKind) -> BackendHealth {
+        BackendHealth {
+            kind,
+            url: self.inner.base.shown(),
+            state: BackendState::Connecting,
+            detail: None,
+            flavour: None,
+            clock_offset_ms: None,
+            latency_ms: None,
+            last_ok: None,
+        }
+    }
+
     /// Health as seen by a request that ended with `outcome`: the flavour, or what went wrong.
     pub(crate) fn health(&self, kind: BackendKind, outcome: Result<Clean, Error>) -> BackendHealth {
         let vitals = *self.inner.vitals.lock().unwrap_or_else(PoisonError::into_inner);
