@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::core::{Engine, Picture};
 use super::snapshot::{EngineEvent, ModelState, Request, Snapshot};
 use super::{EngineError, Learned};
+use crate::causal::CallGraph;
 use crate::domain::{BackendState, Clean, Progress, Stage, Timestamp};
 use crate::windows::FetchReport;
 
@@ -202,7 +203,10 @@ impl Live {
             picture = self.picture(newest).await;
         }
         match picture {
-            Ok(picture) => self.publish(picture).await,
+            Ok(picture) => {
+                let graph = Arc::clone(&picture.graph);
+                self.publish(picture, graph).await;
+            }
             Err(error) => self.failed(None, "reading stored windows", &error).await,
         }
     }
@@ -249,9 +253,13 @@ impl Live {
         (fetched, clock.elapsed())
     }
 
+    /// Shows what is known about `at`, with the calls that Jaeger counted if the windows show none.
     async fn show(&self, at: Timestamp) {
         match self.picture(at).await {
-            Ok(picture) => self.publish(picture).await,
+            Ok(picture) => {
+                let graph = self.engine.graph(&picture).await;
+                self.publish(picture, graph).await;
+            }
             Err(error) => self.failed_again("reading stored windows", &error).await,
         }
     }
@@ -320,8 +328,7 @@ impl Live {
     }
 
     /// Tells the screens of a picture.
-    async fn publish(&self, picture: Picture) {
-        let graph = self.engine.graph(&picture).await;
+    async fn publish(&self, picture: Picture, graph: Arc<CallGraph>) {
         let (version, learned, warnings) = {
             let mut known = self.known.lock().await;
             let data = picture.frame.ends.last().map(|newest| (*newest, picture.frame.len()));

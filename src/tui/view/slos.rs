@@ -11,11 +11,12 @@ use super::header::{backend_role, backend_word};
 use super::paint::{self, span};
 use super::spark::spark;
 use super::table::{Column, Grid};
-use crate::domain::{BackendKind, SloState, SloStatus};
+use crate::domain::{BackendKind, Clean, SloState, SloStatus};
 use crate::tui::action::Action;
 use crate::tui::format;
 use crate::tui::picture::{STALE_AFTER, since};
 use crate::tui::state::{Screen, SloOrder, State};
+use crate::tui::symbols::Symbols;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::words;
 
@@ -117,6 +118,13 @@ pub(super) fn role(state: SloState) -> Role {
         SloState::Burning => Role::Burning,
         SloState::Breached => Role::Breached,
     }
+}
+
+/// An SLO's name in the first line of another screen.
+pub(super) fn name(name: &Clean, symbols: &Symbols, theme: &Theme) -> Part {
+    let title = theme.style(Role::Title);
+    let short = paint::clip(name.as_str(), 12, symbols.ellipsis);
+    Part::left(2, vec![span(format!("{name}:"), title)]).or(vec![span(format!("{short}:"), title)])
 }
 
 #[allow(clippy::too_many_arguments, reason = "one line of a table needs its place and its data")]

@@ -102,7 +102,8 @@ fn title(state: &State, theme: &Theme, cells: usize) -> Line<'static> {
     let now = format::latency(slo.observed_ms);
     let reading = format!("{now}, at most {}", format::latency(Some(slo.objective_ms)));
     let parts = vec![
-        Part::left(2, vec![span(sign, style), span(format!(" {}:", slo.name), theme.style(Role::Title))]),
+        Part::left(9, vec![span(sign, style)]),
+        slos::name(&slo.name, state.symbols(), theme),
         Part::left(3, vec![span(reading, Style::new())]).or(vec![span(now, Style::new())]),
     ];
     fit(parts, cells, 1)

@@ -191,7 +191,7 @@ fn without_any_answer_the_screens_open_say_why_and_quit() {
     terminal.expect("Prometheus does not answer");
     terminal.press("?");
     terminal.expect("One line up.");
-    terminal.press("\x1b");
+    terminal.press("?");
     terminal.press("v");
     terminal.expect("There is no verdict on checkout p95");
     terminal.press("\x1b");
@@ -267,7 +267,8 @@ fn what_is_odd_about_the_configuration_is_said() {
     let dir = configured(closed_port());
     let path = dir.path().join("config.toml");
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("[contexts.test]", "[contexts.test]\nvars = { unused = \"x\" }")).unwrap();
+    std::fs::write(&path, text.replace("[contexts.test]", "[contexts.test]\nvars = { unused = \"x\" }"))
+        .unwrap();
     let mut terminal = Terminal::start(sagetop(dir.path(), &[]));
     terminal.expect("config.toml:3:");
     terminal.press("q");
@@ -278,7 +279,7 @@ fn what_is_odd_about_the_configuration_is_said() {
 fn a_fixed_moment_that_nobody_touches_sends_nothing() {
     let (_dir, mut terminal) = started(&["--at", "2026-02-03T04:05:06Z"]);
     terminal.expect("AT 2026-02-03 04:05:06");
-    terminal.expect("Prometheus does not answer");
+    terminal.expect("fetching history failed");
     // What was under way comes to rest.
     while let Ok(bytes) = terminal.output.recv_timeout(Duration::from_secs(2)) {
         terminal.take(&bytes);

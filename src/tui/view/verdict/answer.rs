@@ -30,14 +30,11 @@ fn kind_role(kind: VerdictKind) -> Role {
 pub(super) fn head(c: &Context<'_>, answer: &Answer) -> Vec<Line<'static>> {
     let v = c.verdict;
     let sign = format!("{} {}", c.symbols.slo(v.slo.state), v.slo.state.word());
-    let slo = vec![
-        span(sign, c.style(slos::role(v.slo.state))),
-        span(format!(" {}:", v.slo.name), c.style(Role::Title)),
-    ];
+    let sign = Part::left(9, vec![span(sign, c.style(slos::role(v.slo.state)))]);
     let now = format!("{} {}", v.slo.quantile, format::latency(v.slo.observed_ms));
     let reading =
         Part::left(3, vec![span(words::reading(v), Style::new())]).or(vec![span(now, Style::new())]);
-    let mut lines = vec![fit(vec![Part::left(2, slo), reading], c.width, 1)];
+    let mut lines = vec![fit(vec![sign, slos::name(&v.slo.name, c.symbols, c.theme), reading], c.width, 1)];
     lines.extend(c.wrapped(&words::headline(v), c.style(Role::Header)));
     let style = c.style(kind_role(v.kind));
     if c.compact {
