@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use super::session::{Bar, Session};
-use super::{Error, Exit, Output};
+use super::{Error, Exit, Output, output};
 use crate::causal::render::{self, Charset};
 use crate::cli::{Global, GraphArgs};
 use crate::domain::ServiceName;
+use crate::engine::EngineError;
 
 /// Runs it.
 pub fn run(global: &Global, args: &GraphArgs, out: &mut Output) -> Result<Exit, Error> {
@@ -14,12 +15,15 @@ pub fn run(global: &Global, args: &GraphArgs, out: &mut Output) -> Result<Exit, 
     let bar = Bar::new();
     let work = async {
         session.engine.fetch(session.at(), session.now, bar.as_ref()).await?;
-        let picture = session.engine.picture(session.at())?;
-        Ok::<_, crate::engine::EngineError>(session.engine.graph(&picture).await)
+        let picture = session.engine.picture(session.at()).await?;
+        Ok::<_, EngineError>(session.engine.graph(&picture).await)
     };
     let graph = session.runtime.block_on(work);
     bar.clear();
     let graph = graph?;
+    if graph.services().is_empty() {
+        output::complain(&format!("sagetop: {}", EngineError::NoData { at: session.at() }));
+    }
     let entries: Vec<ServiceName> = session.engine.slos.iter().map(|s| s.service.clone()).collect();
     if out.json() {
         out.value(&render::report(&graph, &entries))?;

@@ -24,6 +24,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::config::{ConfigError, Dirs};
+use crate::domain::Timestamp;
 use crate::engine::EngineError;
 use crate::tui::TuiError;
 pub use output::Output;
@@ -58,6 +59,14 @@ pub enum Error {
     /// Fetching, learning or diagnosing.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A moment of which nothing is known yet.
+    #[error("--at {at} lies in the future: by this machine's clock it is {now}")]
+    Future {
+        /// What was asked for.
+        at: Timestamp,
+        /// The wall clock.
+        now: Timestamp,
+    },
     /// Keymap or theme.
     #[error("{0}")]
     Screen(String),
@@ -102,7 +111,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             tracing::error!("{error}");
             output::complain(&format!("sagetop: {error}"));
-            Exit::Error
+            if matches!(error, Error::Future { .. }) { Exit::Usage } else { Exit::Error }
         }
     }
 }

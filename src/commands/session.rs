@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::SignedDuration;
 
 use super::Error;
 use super::output::complain;
 use crate::cli::Global;
 use crate::config::{self, Config, Dirs, paths};
 use crate::domain::{Progress, Stage, Timestamp};
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
+
+/// How far `--at` may be ahead of this machine's clock, which may be late.
+const AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
 /// An engine for the chosen context, and the moment of the question.
 pub struct Session {
@@ -38,12 +42,16 @@ impl Session {
 
     /// The same without a word on standard error: that may be the terminal of the screens.
     pub fn quiet(global: &Global) -> Result<Self, Error> {
+        let now = engine::now();
+        if let Some(at) = global.at.filter(|at| now.duration_since(*at) < -AHEAD) {
+            return Err(Error::Future { at, now });
+        }
         let config = config::load(&paths::config_file(global.config())?)?;
         let dirs = Dirs::find(global.state_dir())?;
         let context = config.context(global.context.as_deref())?.clone();
         let engine = Engine::open(&config, &context, dirs.cache()?)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        Ok(Self { config, engine: Arc::new(engine), fixed: global.at, now: Timestamp::now(), runtime })
+        Ok(Self { config, engine: Arc::new(engine), fixed: global.at, now, runtime })
     }
 
     /// The moment of the question.

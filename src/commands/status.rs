@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::diagnose::exit;
 use super::session::{Bar, Session};
-use super::{Error, Exit, Output, output};
+use super::{Error, Exit, Output};
 use crate::cli::Global;
 use crate::domain::{Clean, SloState, SloStatus, Timestamp};
+use crate::engine::EngineError;
 
 /// JSON form; field names are a contract.
 #[derive(Serialize)]
@@ -26,15 +27,18 @@ pub fn run(global: &Global, out: &mut Output) -> Result<Exit, Error> {
     let fetch = session.engine.fetch(session.at(), session.now, bar.as_ref());
     let fetched = session.runtime.block_on(fetch);
     bar.clear();
-    let warnings = match fetched {
+    let mut warnings = match fetched {
         Ok(report) => report.warnings,
         // What is stored may still say something; without samples the state is UNKNOWN.
-        Err(error) => {
-            output::complain(&format!("sagetop: {error}"));
-            vec![Clean::new(&error.to_string())]
-        }
+        Err(error) => vec![Clean::new(&error.to_string())],
     };
-    let statuses = session.engine.picture(session.at())?.statuses;
+    let picture = session.runtime.block_on(session.engine.picture(session.at()))?;
+    let statuses = picture.statuses;
+    warnings.extend(picture.warnings);
+    if statuses.is_empty() {
+        warnings
+            .push(Clean::new(&EngineError::NoSlos { context: session.engine.context.clone() }.to_string()));
+    }
     let worst = statuses.iter().map(|s| s.state).max().unwrap_or(SloState::Unknown);
     if out.json() {
         out.value(&Report { schema: "sagetop.status/1", at: session.at(), slos: statuses, warnings })?;

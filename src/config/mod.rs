@@ -152,6 +152,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         findings: read.findings,
         elsewhere: Vec::new(),
     };
+    resolver.sections(&written);
     let contexts = resolver.contexts(&written);
     let Resolver { findings, elsewhere, .. } = resolver;
     let mut problems = Problems(file.problems(findings));

@@ -53,7 +53,7 @@ fn user_dirs() -> Result<ProjectDirs, ConfigError> {
 }
 
 /// Makes `dir` with mode 0700. One that exists keeps its mode: it may be shared on purpose.
-fn private(dir: &Path) -> Result<&Path, ConfigError> {
+pub fn private(dir: &Path) -> Result<&Path, ConfigError> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -26,7 +26,34 @@ pub struct Resolver<'a> {
     pub elsewhere: Vec<Problem>,
 }
 
+/// Most windows of history: 69 days of minutes. All of them are held in memory.
+const MAX_WINDOWS: u64 = 100_000;
+
 impl Resolver<'_> {
+    /// What the sections for all contexts ask of each other.
+    pub fn sections(&mut self, file: &File) {
+        let length = file.windows.length.as_secs().max(1);
+        let windows = file.windows.history.as_secs() / length;
+        let history = || self.doc.value(&["windows", "history"]);
+        if windows > MAX_WINDOWS {
+            let message = format!("{windows} windows of history are more than {MAX_WINDOWS}");
+            self.findings.error(history(), message, Some("make `length` longer or `history` shorter".into()));
+        } else if windows < file.model.min_windows as u64 {
+            let message = format!(
+                "{windows} windows of history are fewer than the {} that a model needs (`model.min_windows`)",
+                file.model.min_windows
+            );
+            self.findings.error(history(), message, Some("make `length` shorter or `history` longer".into()));
+        }
+        if file.diagnosis.window < file.windows.length {
+            self.findings.warn(
+                self.doc.value(&["diagnosis", "window"]),
+                "shorter than a window of the window table: one whole window is diagnosed",
+                None,
+            );
+        }
+    }
+
     /// All contexts of `file`.
     pub fn contexts(&mut self, file: &File) -> BTreeMap<Clean, Context> {
         let names = || file.contexts.keys().map(Clean::as_str);

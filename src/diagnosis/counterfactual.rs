@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use rand_distr::{Distribution, StudentT};
 
 use super::metric::since_gap;
-use super::reference::{FeatureKinds, Reference, column, kind_of, load_of, prior_sample};
+use super::reference::{FeatureKinds, Reference, column, kind_of, loads, prior_sample};
 use crate::domain::{Counterfactual, Resource};
 use crate::gvae::data::{CLIP, median};
 use crate::gvae::loss::{NU, noise};
@@ -175,9 +175,11 @@ impl<'a> World<'a> {
             let scale = self.model.widened(&decoded, &unmeasured)?;
             // A residual is so many scales. Far outside the training range the scale is wide,
             // because shares are not known out there; back in the range, what was lack of
-            // knowledge must not stay as if it were the service's own time.
+            // knowledge must not stay as if it were the service's own time. What does not stay is
+            // drawn afresh: it is not known.
             let shrink = scale.div(&self.scale[j])?.minimum(1.0)?;
-            let kept = (&self.residual[j] * shrink)?;
+            let drawn = (&scale * shrink.sqr()?.affine(-1.0, 1.0)?.sqrt()?)?;
+            let kept = ((&self.residual[j] * shrink)? + (&self.fresh[j] * drawn)?)?;
             let residual = match own {
                 Some(reset) => towards(&kept, &(&self.fresh[j] * &scale)?, reset.share)?,
                 None => kept,
@@ -248,10 +250,11 @@ fn normal_x(
     first: usize,
 ) -> Vec<Vec<f32>> {
     let since = since_gap(frame);
+    let loads = loads(&model.cbn, kinds, frame);
     let entities = model.cbn.entities.iter().enumerate();
     entities
         .map(|(e, node)| {
-            let load = load_of(kinds, &node.x, frame);
+            let load = loads[e].as_deref();
             (first..frame.len())
                 .flat_map(|row| (0..node.x.len()).map(move |m| (row, m)))
                 .map(|(row, m)| {
@@ -281,3 +284,7 @@ pub fn summary(mut ms: Vec<f32>, objective_ms: f64) -> Option<Counterfactual> {
         p_slo_met: met as f64 / ms.len() as f64,
     })
 }
+
+#[cfg(test)]
+#[path = "counterfactual_tests.rs"]
+mod tests;

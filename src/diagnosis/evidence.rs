@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::metric::since_gap;
 use super::reference::{
-    FeatureKinds, Reference, column, is_source, kind_of, load_of, mean_known, own_surprise,
+    FeatureKinds, Reference, column, is_source, kind_of, loads, mean_known, own_surprise,
 };
 use crate::causal::{Cbn, LatencyNode};
 use crate::domain::{Clean, Column, Entity, NodeName, Party, Resource, ServiceName, Side};
@@ -62,9 +62,10 @@ pub fn collect(
 ) -> candle_core::Result<Evidence> {
     let rows = frame.len().saturating_sub(reference.span)..frame.len();
     let since = since_gap(frame);
+    let loads = loads(&model.cbn, kinds, frame);
     let mut evidence = Evidence::default();
     for (e, node) in model.cbn.entities.iter().enumerate() {
-        let load = load_of(kinds, &node.x, frame);
+        let load = loads[e].as_deref();
         for (m, c) in node.x.iter().enumerate() {
             let metric = &reference.metrics[e][m];
             let values = column(frame, c);

@@ -8,6 +8,9 @@ pub mod search;
 pub mod settings;
 pub mod suspects;
 pub mod tail;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod testbed;
 pub mod verdict;
 
 pub use counterfactual::{Intervention, Reset, World};

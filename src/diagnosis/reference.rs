@@ -1,5 +1,7 @@
 //! What is normal: learned once with the model, on the same windows, and kept beside it.
 
+use std::collections::BTreeSet;
+
 use candle_core::Tensor;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metric::{MetricModel, since_gap};
 use super::tail::{Tail, student_tail};
+use crate::causal::Cbn;
 use crate::domain::{Clean, Column, Direction, Entity, Resource, Scope};
 use crate::gvae::data::median;
 use crate::gvae::loss::noise;
@@ -88,12 +91,14 @@ impl Reference {
         frame: &Frame,
         span: usize,
     ) -> candle_core::Result<Self> {
+        let loads = loads(&model.cbn, kinds, frame);
         let metrics: Vec<Vec<MetricModel>> = model
             .cbn
             .entities
             .iter()
-            .map(|e| {
-                let load = load_of(kinds, &e.x, frame);
+            .zip(&loads)
+            .map(|(e, load)| {
+                let load = load.as_deref();
                 e.x.iter()
                     .map(|c| {
                         let kind = kind_of(kinds, c);
@@ -109,8 +114,9 @@ impl Reference {
             .entities
             .iter()
             .zip(&metrics)
-            .map(|(e, models)| {
-                let load = load_of(kinds, &e.x, frame);
+            .zip(&loads)
+            .map(|((e, models), load)| {
+                let load = load.as_deref();
                 e.x.iter()
                     .zip(models)
                     .map(|(c, m)| {
@@ -140,6 +146,24 @@ fn known_median(values: &[f32]) -> f32 {
 /// Values of a column, empty slice of the right length where it is absent.
 pub fn column<'a>(frame: &'a Frame, column: &Column) -> &'a [f32] {
     frame.columns.get(column).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The load that the metrics of each entity answer to: of a service its own, of a machine the
+/// sum over the services on it.
+pub fn loads(cbn: &Cbn, kinds: &FeatureKinds, frame: &Frame) -> Vec<Option<Vec<f32>>> {
+    let own = |e: usize| load_of(kinds, &cbn.entities[e].x, frame);
+    (0..cbn.entities.len())
+        .map(|e| match cbn.entities[e].entity {
+            Entity::Service(_) | Entity::Channel { .. } => own(e).map(<[f32]>::to_vec),
+            Entity::Node(_) => {
+                let here = cbn.latencies.iter().filter(|n| n.entities.contains(&e));
+                let services: BTreeSet<usize> = here.filter_map(|n| n.entities.first().copied()).collect();
+                let mut loads = services.into_iter().filter_map(own);
+                let first = loads.next()?.to_vec();
+                Some(loads.fold(first, |sum, load| sum.iter().zip(load).map(|(a, b)| a + b).collect()))
+            }
+        })
+        .collect()
 }
 
 /// The load feature of an entity.

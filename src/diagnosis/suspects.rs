@@ -6,14 +6,14 @@
 //! the largest own surprise. The first part knows who is odd, the second who makes others odd:
 //! a front end that queues behind a slow back end is odd too, but resetting it helps nobody else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::Result;
 
 use super::counterfactual::{Intervention, Reset, World};
 use super::evidence::{Evidence, Finding};
 use crate::causal::Cbn;
-use crate::domain::{Entity, NodeName, Resource, ServiceName};
+use crate::domain::{Clean, Entity, NodeName, Resource, ServiceName};
 
 /// A service under suspicion.
 #[derive(Clone, Debug)]
@@ -69,7 +69,14 @@ pub fn suspects(cbn: &Cbn, evidence: &Evidence, world: &World, unusual: f64) -> 
     let unit = all.iter().map(|s| s.own).fold(0.0, f64::max);
     for suspect in &mut all {
         suspect.score = suspect.own + unit * suspect.explained;
-        suspect.node = noisy_node(cbn, evidence, suspect, unusual);
+        if let Some((node, finding)) = noisy_node(cbn, evidence, suspect, unusual) {
+            // The machine's metric is a measured reason: with it, the cause is not latent.
+            for blame in suspect.resources.iter_mut().filter(|b| b.resource == Resource::Latent) {
+                blame.resource = finding.resource;
+                blame.finding = finding.clone();
+            }
+            suspect.node = Some(node);
+        }
     }
     all.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.service.cmp(&b.service)));
     Ok(all)
@@ -149,19 +156,32 @@ fn keep_larger(strongest: &mut BTreeMap<Resource, Finding>, finding: Finding) {
     }
 }
 
-/// The machine that is unusual while the service's own metrics are not.
-fn noisy_node(cbn: &Cbn, evidence: &Evidence, suspect: &Suspect, unusual: f64) -> Option<NodeName> {
+/// The machine that is unusual while the service's own metrics are not, with what is unusual
+/// about it.
+fn noisy_node(
+    cbn: &Cbn,
+    evidence: &Evidence,
+    suspect: &Suspect,
+    unusual: f64,
+) -> Option<(NodeName, Finding)> {
     if strongest(evidence.metrics.get(&suspect.service)) >= unusual {
         return None;
     }
     let own = cbn.entity(&Entity::Service(suspect.service.clone()))?;
-    let machines = cbn.owned_by(own).flat_map(|j| cbn.latencies[j].entities.iter());
-    machines
+    let entities = cbn.owned_by(own).flat_map(|j| cbn.latencies[j].entities.iter());
+    let machines: BTreeSet<&NodeName> = entities
         .filter_map(|e| match &cbn.entities[*e].entity {
-            Entity::Node(n) => Some((strongest(evidence.nodes.get(n)), n)),
+            Entity::Node(n) => Some(n),
             Entity::Service(_) | Entity::Channel { .. } => None,
         })
-        .filter(|(surprise, _)| *surprise >= unusual)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, n)| n.clone())
+        .collect();
+    machines
+        .into_iter()
+        .flat_map(|n| evidence.nodes.get(n).into_iter().flatten().map(move |f| (n, f)))
+        .filter(|(_, f)| f.resource != Resource::Load && f.surprise >= unusual)
+        .max_by(|a, b| a.1.surprise.total_cmp(&b.1.surprise))
+        .map(|(n, f)| {
+            let what = Clean::new(&format!("{} of node {n}", f.what));
+            (n.clone(), Finding { what, ..f.clone() })
+        })
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::counterfactual::World;
-use super::evidence::{self, Evidence};
+use super::evidence::{self, Evidence, Finding};
 use super::reference::{FeatureKinds, Reference};
 use super::search::{Question, Target, blame, outcome};
 use super::settings::DiagnosisSettings;
@@ -171,7 +171,11 @@ fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
     };
     let load = evidence.metrics.values().flatten().filter(|f| f.resource == Resource::Load);
     let load = load.map(|f| f.surprise).fold(0.0, f64::max);
-    if load >= settings.unusual && suspects.iter().all(|s| s.peak < 2.0 * settings.unusual) {
+    let measured = strongest(&evidence.metrics).max(strongest(&evidence.channels));
+    // Queues under a load never seen before are slow in a way that no metric shows: that alone is
+    // no reason to blame the service they form at.
+    let borne = strongest(&evidence.latencies) < load.max(2.0 * settings.unusual);
+    if load >= settings.unusual && measured < 2.0 * settings.unusual && borne {
         return Ok((VerdictKind::Load, Vec::new(), None));
     }
     let usual = case.reference.latencies[target.node][target.quantile];
@@ -195,12 +199,19 @@ fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
     });
     let of = |i: &usize| suspects[*i].resources.first().map(|b| b.resource);
     let latent = blame.set.iter().all(|i| of(i).is_none_or(|r| r == Resource::Latent));
-    let kind = match (found.doubts.is_empty(), latent) {
-        (false, _) => VerdictKind::Unsure,
-        (true, true) => VerdictKind::Latent,
-        (true, false) => VerdictKind::Culprits,
-    };
-    Ok((kind, blame.set, remark))
+    Ok(match (found.doubts.is_empty(), latent) {
+        // Nobody is blamed by a model that does not know the situation; the ranking still tells
+        // where to look.
+        (false, _) => (VerdictKind::Unsure, Vec::new(), None),
+        (true, true) => (VerdictKind::Latent, blame.set, remark),
+        (true, false) => (VerdictKind::Culprits, blame.set, remark),
+    })
+}
+
+/// The largest surprise of a channel that somebody can be blamed for.
+fn strongest(channel: &BTreeMap<ServiceName, Vec<Finding>>) -> f64 {
+    let blamable = channel.values().flatten().filter(|f| f.resource != Resource::Load);
+    blamable.map(|f| f.surprise).fold(0.0, f64::max)
 }
 
 fn resource_ranking(suspects: &[Suspect]) -> Vec<RankedResource> {
@@ -288,3 +299,11 @@ fn path(cbn: &Cbn, from: &ServiceName, entry: &ServiceName) -> Vec<ServiceName> 
     }
     Vec::new()
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "confusion_tests.rs"]
+mod confusion;

@@ -1,6 +1,7 @@
 //! The answer without a model: the control ranking in the form of a verdict.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Engine, EngineError, Picture};
 use crate::baselines;
@@ -14,14 +15,14 @@ use crate::domain::{
 impl Engine {
     /// Ranks services by [`baselines::control`]; nobody is blamed, since nothing was predicted.
     pub async fn control(
-        &self,
+        self: &Arc<Self>,
         slo: &Slo,
         at: Timestamp,
         now: Timestamp,
         progress: &dyn Progress,
     ) -> Result<Verdict, EngineError> {
         let report = self.fetch(at, now, progress).await?;
-        let mut verdict = self.without_model(slo, &self.picture(at)?);
+        let mut verdict = self.without_model(slo, &self.picture(at).await?);
         verdict.warnings.extend(report.warnings);
         Ok(verdict)
     }

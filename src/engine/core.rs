@@ -1,23 +1,24 @@
 //! The engine: one context's backends, store and models, and the questions they answer.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 
 use super::EngineError;
-use super::learn::{Learned, Lesson, cut_off, learn, scarce_cut_off};
+use super::learn::{Learned, cut_off, scarce_cut_off};
+use super::shelf::Shelf;
 use crate::causal::{CallGraph, EdgeOrigin};
-use crate::config::{Config, Context};
+use crate::config::{Config, Context, problem::suggest};
 use crate::diagnosis::verdict::minus;
-use crate::diagnosis::{Case, DiagnosisSettings, FeatureKinds, diagnose};
+use crate::diagnosis::{Case, DiagnosisSettings, diagnose};
 use crate::domain::{
     BackendHealth, Clean, Column, Entity, Progress, ServiceName, Side, Slo, SloStatus, Stat, Timestamp,
     Verdict,
 };
-use crate::gvae::{GvaeError, TrainSettings};
+use crate::gvae::TrainSettings;
 use crate::slo;
 use crate::telemetry::{Auth, Catalogue, Jaeger, Prometheus};
 use crate::windows::{
@@ -42,9 +43,11 @@ pub struct Engine {
     pub(super) logins: (Auth, Option<Auth>),
     pub(super) plan: Plan,
     store: Store,
-    models: PathBuf,
+    pub(super) shelf: Shelf,
     /// Serialises training: two at once would only be slower.
-    learning: tokio::sync::Mutex<Option<(Timestamp, Arc<Learned>)>>,
+    pub(super) learning: tokio::sync::Mutex<Option<Arc<Learned>>>,
+    /// Serialises fetching: two at once would ask for the same.
+    fetching: tokio::sync::Mutex<()>,
 }
 
 /// What is known at a moment without asking anybody.
@@ -58,6 +61,14 @@ pub struct Picture {
     pub graph: Arc<CallGraph>,
     /// How the objectives stand.
     pub statuses: Vec<SloStatus>,
+    /// What the reader should know.
+    pub warnings: Vec<Clean>,
+}
+
+/// The wall clock in whole seconds: nothing that is asked for is any finer, and it reads better.
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 impl Engine {
@@ -88,26 +99,22 @@ impl Engine {
             ),
             plan,
             store: Store::open(&cache.join("windows"), context.name.as_str())?,
-            models: cache.join("models"),
-            learning: tokio::sync::Mutex::new(None),
+            shelf: Shelf::open(&cache.join("models"), context.name.as_str())?,
+            learning: tokio::sync::Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
         })
     }
 
     /// The SLO called `name`, or the first one.
     pub fn slo(&self, name: Option<&str>) -> Result<&Slo, EngineError> {
-        let found = match name {
-            Some(name) => self.slos.iter().find(|s| s.name.as_str() == name),
-            None => self.slos.first(),
+        let names = || self.slos.iter().map(|slo| slo.name.as_str());
+        let Some(first) = self.slos.first() else {
+            return Err(EngineError::NoSlos { context: self.context.clone() });
         };
-        found.ok_or_else(|| {
-            let names: Vec<_> = self.slos.iter().map(|s| s.name.as_str()).collect();
-            EngineError::NoSlo {
-                name: Clean::new(name.unwrap_or("any")),
-                hint: Clean::new(&match names.is_empty() {
-                    true => "the context has none: add [[contexts.….slo]]".to_owned(),
-                    false => format!("there are: {}", names.join(", ")),
-                }),
-            }
+        let Some(name) = name else { return Ok(first) };
+        self.slos.iter().find(|slo| slo.name.as_str() == name).ok_or_else(|| EngineError::NoSlo {
+            name: Clean::new(name),
+            hint: Clean::new(&suggest(name, names()).unwrap_or_default()),
         })
     }
 
@@ -142,12 +149,30 @@ impl Engine {
         now: Timestamp,
         progress: &dyn Progress,
     ) -> Result<FetchReport, EngineError> {
+        let _alone = self.fetching.lock().await;
+        let now = self.cautious(now).await;
         let sources = Sources { metrics: Some(&self.prometheus), traces: self.jaeger.as_ref() };
         Ok(windows::fetch(sources, &self.plan, &self.period(at, now), &self.store, progress).await?)
     }
 
+    /// `now` by Prometheus' clock where ours is ahead of it: by ours, windows would count as
+    /// complete before their data is there, and never be fetched again.
+    async fn cautious(&self, now: Timestamp) -> Timestamp {
+        let offset = match self.prometheus.clock_offset_ms() {
+            Some(ms) => Some(ms),
+            None => self.prometheus.health().await.clock_offset_ms,
+        };
+        let ahead = offset.map_or(0, |ms| ms.min(0).unsigned_abs());
+        minus(now, Duration::from_millis(ahead))
+    }
+
     /// What the store knows about `at`. Reads the disk only.
-    pub fn picture(&self, at: Timestamp) -> Result<Picture, EngineError> {
+    pub async fn picture(self: &Arc<Self>, at: Timestamp) -> Result<Picture, EngineError> {
+        let engine = self.clone();
+        blocking(move || engine.read(at)).await?
+    }
+
+    fn read(&self, at: Timestamp) -> Result<Picture, EngineError> {
         let Loaded { frame, edges } = windows::load(&self.store, &self.plan, &self.period(at, at))?;
         let frame = frame.with_source();
         let mut graph = CallGraph::default();
@@ -163,7 +188,21 @@ impl Engine {
             graph.add_service(service, true);
         }
         let statuses = self.slos.iter().map(|slo| self.status(slo, &frame, at)).collect();
-        Ok(Picture { at, frame, graph: Arc::new(graph), statuses })
+        let warnings = self.strangers(&graph);
+        Ok(Picture { at, frame, graph: Arc::new(graph), statuses, warnings })
+    }
+
+    /// Remarks on SLOs of services that no data mentions, most likely misspelt.
+    fn strangers(&self, graph: &CallGraph) -> Vec<Clean> {
+        let services = graph.services();
+        let strange = |slo: &&Slo| !services.contains(&self.plan.names.canonical(&slo.service));
+        let unknown = self.slos.iter().filter(strange).filter(|_| !services.is_empty());
+        let remark = |slo: &Slo| {
+            let hint = suggest(slo.service.as_str(), services.iter().map(|service| service.as_str()));
+            let hint = hint.unwrap_or_default();
+            Clean::new(&format!("SLO {}: no data mentions the service `{}` ({hint})", slo.name, slo.service))
+        };
+        unknown.map(remark).collect()
     }
 
     pub(super) fn status(&self, slo: &Slo, frame: &Frame, at: Timestamp) -> SloStatus {
@@ -195,37 +234,6 @@ impl Engine {
         Arc::new(graph)
     }
 
-    /// The model for questions at `at`: remembered, cached or trained. `fresh` trains anyway.
-    pub async fn learn(
-        &self,
-        at: Timestamp,
-        fresh: bool,
-        progress: Arc<dyn Progress>,
-    ) -> Result<Arc<Learned>, EngineError> {
-        let mut held = self.learning.lock().await;
-        let (cut_off, frame, graph) = self.lesson(at).await?;
-        if let Some((_, learned)) = held.as_ref().filter(|(of, _)| *of == cut_off && !fresh) {
-            return Ok(learned.clone());
-        }
-        let lesson = Lesson {
-            healthy: self.healthy(&frame),
-            frame,
-            graph,
-            kinds: FeatureKinds::of(&self.catalogue),
-            settings: self.training.clone(),
-            span: self.span(),
-        };
-        let dir = self.models.clone();
-        let work = move || learn(&lesson, &dir, cut_off, fresh, progress.as_ref());
-        let learned = spawn_blocking(work)
-            .await
-            .map_err(|e| EngineError::Worker(Clean::new(&e.to_string())))?
-            .map_err(|reason| EngineError::NoModel { at, reason })?;
-        let learned = Arc::new(learned);
-        *held = Some((cut_off, learned.clone()));
-        Ok(learned)
-    }
-
     /// Least surprise that is called unusual.
     pub fn unusual(&self) -> f64 {
         self.diagnosis.unusual
@@ -235,42 +243,6 @@ impl Engine {
     pub(super) fn span(&self) -> usize {
         let length = self.windows.length.as_secs().max(1);
         usize::try_from(self.diagnosis.window.as_secs() / length).unwrap_or(usize::MAX).max(1)
-    }
-
-    /// Which windows met every objective, as far as is known.
-    pub(super) fn healthy(&self, frame: &Frame) -> Vec<bool> {
-        let columns: Vec<_> = self
-            .slos
-            .iter()
-            .filter_map(|slo| {
-                let stat = Stat::Quantile(slo.quantile);
-                let column = Column::Latency { rpc: self.plan.entry_rpc(slo), side: Side::Client, stat };
-                Some((slo.objective_ms, frame.columns.get(&column)?))
-            })
-            .collect();
-        let violated = |row: usize| columns.iter().any(|(most, v)| f64::from(v[row]) > *most);
-        (0..frame.len()).map(|row| !violated(row)).collect()
-    }
-
-    /// The cut-off for `at` and the data up to it.
-    async fn lesson(&self, at: Timestamp) -> Result<(Timestamp, Frame, Arc<CallGraph>), EngineError> {
-        let mut have = 0;
-        for until in [cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis)] {
-            let picture = self.picture_between(minus(until, self.windows.history), until)?;
-            have = picture.frame.len();
-            if have >= self.training.min_windows {
-                let graph = self.graph(&picture).await;
-                return Ok((until, picture.frame, graph));
-            }
-        }
-        let reason = GvaeError::TooFewWindows { have, need: self.training.min_windows };
-        Err(EngineError::NoModel { at, reason })
-    }
-
-    fn picture_between(&self, after: Timestamp, until: Timestamp) -> Result<Picture, EngineError> {
-        let mut picture = self.picture(until)?;
-        picture.frame = picture.frame.between(after, until);
-        Ok(picture)
     }
 
     /// Answers why `slo` stood as it did at `at`: fetches what is missing, learns, diagnoses.
@@ -300,17 +272,25 @@ impl Engine {
             timings.insert(name, clock.elapsed().as_secs_f64() * 1e3);
             *clock = Instant::now();
         };
-        let picture = self.picture(at)?;
+        let picture = Arc::new(self.picture(at).await?);
         lap("windows", &mut clock);
-        let learned = self.learn(at, false, progress.clone()).await?;
+        let learned = self.learn(at, false, progress.clone()).await;
         lap("load_or_train", &mut clock);
-        let (engine, wanted, of) = (self.clone(), slo.clone(), learned.clone());
-        let query = move || engine.answer(&wanted, &picture, &of, progress.as_ref());
-        let mut verdict =
-            spawn_blocking(query).await.map_err(|e| EngineError::Worker(Clean::new(&e.to_string())))??;
+        let (engine, of, held) = (self.clone(), slo.clone(), picture.clone());
+        let mut verdict = match learned {
+            Ok(learned) => blocking(move || engine.answer(&of, &held, &learned, progress.as_ref())).await??,
+            // Without any data, what keeps it from coming is the better answer.
+            Err(error) if picture.frame.is_empty() => return Err(fetched.err().unwrap_or(error)),
+            Err(error) if !error.is_want_of_a_model() => return Err(error),
+            Err(error) => {
+                let mut verdict = blocking(move || engine.without_model(&of, &held)).await?;
+                verdict.warnings.push(Clean::new(&error.to_string()));
+                verdict
+            }
+        };
         lap("query", &mut clock);
         verdict.timings_ms = timings;
-        verdict.warnings.extend(learned.warnings.iter().cloned());
+        verdict.warnings.extend(picture.warnings.iter().cloned());
         match fetched {
             Ok(report) => verdict.warnings.extend(report.warnings),
             // Old data with a loud remark beats no answer at all.
@@ -340,8 +320,16 @@ impl Engine {
         };
         let mut verdict = diagnose(&case, progress)?;
         self.name_units(&mut verdict);
+        verdict.warnings.extend(learned.warnings.iter().cloned());
         Ok(verdict)
     }
+}
+
+/// Runs what reads the disk or computes where it holds nobody up.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, EngineError> {
+    spawn_blocking(work).await.map_err(|e| EngineError::Worker(Clean::new(&e.to_string())))
 }
 
 /// The service whose own telemetry a column is, as opposed to what its callers say about it.

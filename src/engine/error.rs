@@ -1,5 +1,6 @@
 //! What can go wrong between the configuration and a verdict.
 
+use crate::config::ConfigError;
 use crate::diagnosis::DiagnosisError;
 use crate::domain::{Clean, Timestamp};
 use crate::gvae::GvaeError;
@@ -12,6 +13,9 @@ pub enum EngineError {
     /// A backend's settings cannot be used.
     #[error(transparent)]
     Backend(#[from] telemetry::Error),
+    /// The models' folder.
+    #[error(transparent)]
+    Folder(#[from] ConfigError),
     /// Fetching or storing history.
     #[error(transparent)]
     Windows(#[from] windows::Error),
@@ -29,6 +33,12 @@ pub enum EngineError {
     /// A worker thread died.
     #[error("internal error: {0}")]
     Worker(Clean),
+    /// Nothing is stored for the moment, though the backends answered.
+    #[error("there is no data up to {at}: `sagetop doctor` shows which queries have any")]
+    NoData {
+        /// The moment of the question.
+        at: Timestamp,
+    },
     /// There is no such SLO.
     #[error("there is no SLO `{name}` ({hint})")]
     NoSlo {
@@ -37,4 +47,18 @@ pub enum EngineError {
         /// What there is.
         hint: Clean,
     },
+    /// There is no SLO at all.
+    #[error("the context `{context}` has no SLO: add a [[contexts.{context}.slo]] to the configuration")]
+    NoSlos {
+        /// The context.
+        context: Clean,
+    },
+}
+
+impl EngineError {
+    /// Whether there is data and only no model of it, so that the control can still rank.
+    pub fn is_want_of_a_model(&self) -> bool {
+        use GvaeError::{Diverged, TooFewWindows};
+        matches!(self, Self::NoModel { reason: TooFewWindows { .. } | Diverged, .. })
+    }
 }

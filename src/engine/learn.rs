@@ -1,24 +1,26 @@
 //! The model for a moment: which data it may have seen, the cache, and training.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Engine;
+use super::shelf::Shelf;
 use crate::causal::{CallGraph, Cbn};
 use crate::diagnosis::verdict::minus;
 use crate::diagnosis::{DiagnosisSettings, FeatureKinds, Reference};
 use crate::domain::{Clean, ModelSummary, Progress, Timestamp};
 use crate::gvae::checkpoint::{self, CheckpointError, FORMAT, Manifest};
 use crate::gvae::{Gvae, GvaeError, TrainSettings, fingerprint, train};
-use crate::windows::Frame;
+use crate::windows::{Frame, Key};
 
 /// While data is scarce, the cut-off advances in steps of this many seconds.
 const SCARCE_STEP: i64 = 600;
 
 /// Fewest values of a column to learn from it; it also takes one window in twenty.
 const MIN_VALUES: usize = 20;
+
+/// How much longer the known history may be than the one a model was trained on.
+const GROWTH: f64 = 1.25;
 
 /// What is kept in the cache beside the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,8 +42,20 @@ pub struct Learned {
     pub kinds: FeatureKinds,
     /// For verdicts and the header.
     pub summary: ModelSummary,
+    /// End of the first window it learned from.
+    pub from: Timestamp,
     /// What was odd about getting it, such as a damaged cache file.
     pub warnings: Vec<Clean>,
+}
+
+impl Learned {
+    /// Whether it is the model for `cut_off`, and of about as much history as `frame` has. (A
+    /// first fetch that was interrupted leaves a model of the newest hours only.)
+    pub fn serves(&self, cut_off: Timestamp, frame: &Frame) -> bool {
+        let seconds = |from: Timestamp| cut_off.duration_since(from).as_secs_f64();
+        let known = first_end(frame).map_or(0.0, seconds);
+        self.summary.trained_at == cut_off && known <= GROWTH * seconds(self.from)
+    }
 }
 
 /// The last moment whose data the model for a question at `at` may have seen: a whole multiple
@@ -76,27 +90,36 @@ pub struct Lesson {
     pub settings: TrainSettings,
     /// Windows in a diagnosis window.
     pub span: usize,
+    /// What the windows are made of, and which are called healthy.
+    pub origin: Key,
 }
 
-/// The model of `lesson` from the cache in `dir`, or trained and put there. `fresh` ignores the cache.
+/// The model of `lesson` from the `shelf`, or trained and put there. `fresh` trains
+/// anyway, and so does a model of which much less of the history was known.
 pub fn learn(
     lesson: &Lesson,
-    dir: &Path,
+    shelf: &Shelf,
     cut_off: Timestamp,
     fresh: bool,
     progress: &dyn Progress,
 ) -> Result<Learned, GvaeError> {
     let known = lesson.frame.columns.iter().filter(|(_, values)| is_known(values)).map(|(column, _)| column);
     let cbn = Cbn::build(&lesson.graph, known, &lesson.frame.placement);
-    let print = fingerprint(&cbn, &lesson.settings, &(&lesson.kinds, lesson.span));
+    let print = fingerprint(&cbn, &lesson.settings, &(&lesson.kinds, lesson.span, &lesson.origin));
     let name = format!("{}-{}", &print[..16], cut_off.as_second());
     let mut warnings = cbn.broken_cycles.clone();
     if !fresh {
-        match checkpoint::load::<Kept>(dir, &name, &print) {
+        match checkpoint::load::<Kept>(shelf.dir(), &name, &print) {
             Ok((model, manifest)) => {
                 let summary = summary(&print, cut_off, manifest.windows);
                 let Kept { reference, kinds } = manifest.extra;
-                return Ok(Learned { model, reference, kinds, summary, warnings });
+                let from = manifest.trained_from;
+                let learned = Learned { model, reference, kinds, summary, from, warnings };
+                if learned.serves(cut_off, &lesson.frame) {
+                    shelf.touch(&name);
+                    return Ok(learned);
+                }
+                warnings = learned.warnings;
             }
             Err(CheckpointError::Missing) => {}
             Err(error) => warnings.push(Clean::new(&error.to_string())),
@@ -113,6 +136,7 @@ pub fn learn(
     let normal = if enough { &healthy } else { &lesson.frame };
     let reference = Reference::learn(&model, &lesson.kinds, normal, lesson.span)?;
     let windows = report.windows + report.held_back;
+    let from = first_end(&lesson.frame).unwrap_or(cut_off);
     let manifest = Manifest {
         format: FORMAT,
         fingerprint: print.clone(),
@@ -120,25 +144,22 @@ pub fn learn(
         settings: lesson.settings.clone(),
         cbn: model.cbn.clone(),
         normaliser: model.normaliser.clone(),
-        trained_from: lesson.frame.ends.first().copied().unwrap_or(cut_off),
+        trained_from: from,
         trained_until: lesson.frame.ends.last().copied().unwrap_or(cut_off),
         windows,
         extra: Kept { reference: reference.clone(), kinds: lesson.kinds.clone() },
     };
     // A model that cannot be kept is still a model.
-    if let Err(error) = checkpoint::save(dir, &name, &model, manifest) {
+    if let Err(error) = checkpoint::save(shelf.dir(), &name, &model, manifest) {
         warnings.push(Clean::new(&error.to_string()));
     }
+    shelf.tidy();
     let summary = summary(&print, cut_off, windows);
-    Ok(Learned { model, reference, kinds: lesson.kinds.clone(), summary, warnings })
+    Ok(Learned { model, reference, kinds: lesson.kinds.clone(), summary, from, warnings })
 }
 
-impl Engine {
-    /// Whether `learned` is the model for a question at `at`, as far as its training data tells.
-    pub fn is_current(&self, learned: &Learned, at: Timestamp) -> bool {
-        let until = learned.summary.trained_at;
-        [cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis)].contains(&until)
-    }
+fn first_end(frame: &Frame) -> Option<Timestamp> {
+    frame.ends.first().copied()
 }
 
 /// Whether a column has enough values to learn from.

@@ -3,15 +3,16 @@
 //! A live engine looks for new windows twice a window. One that is frozen at a past moment looks
 //! until it has everything about that moment, and then rests until it is asked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::core::{Engine, Picture};
+use super::core::{Engine, Picture, blocking, now};
 use super::snapshot::{EngineEvent, ModelState, Request, Snapshot};
 use super::{EngineError, Learned};
 use crate::causal::CallGraph;
@@ -32,11 +33,16 @@ pub async fn live(
     events: Sender<EngineEvent>,
 ) {
     let pause = (engine.windows.length / 2).max(MIN_REFRESH);
-    let live = Arc::new(Live { engine, at, events, known: Mutex::default(), fetching: Mutex::default() });
+    let live = Arc::new(Live { engine, at, events, known: Mutex::default() });
     // What is stored comes first: the screen must not wait for any network.
     live.show_stored().await;
-    let mut tasks =
-        Tasks { live: Arc::clone(&live), set: JoinSet::new(), refreshing: false, learning: false };
+    let mut tasks = Tasks {
+        live: Arc::clone(&live),
+        set: JoinSet::new(),
+        refreshing: false,
+        learning: false,
+        diagnosing: BTreeSet::new(),
+    };
     tasks.refresh();
     let (mut next, mut retrain) = (None, false);
     loop {
@@ -62,7 +68,9 @@ pub async fn live(
                     }
                 }
                 Ok(Done::Learn) => tasks.learning = false,
-                Ok(Done::Answer) => {}
+                Ok(Done::Answer(slo)) => {
+                    tasks.diagnosing.remove(&slo);
+                }
                 // The panic hook has told of it and ends the screens.
                 Err(_) => (tasks.refreshing, tasks.learning) = (false, false),
             },
@@ -93,13 +101,14 @@ struct Tasks {
     set: JoinSet<Done>,
     refreshing: bool,
     learning: bool,
+    diagnosing: BTreeSet<Clean>,
 }
 
 /// Which task ended.
 enum Done {
     Refresh { complete: bool, fetched: bool },
     Learn,
-    Answer,
+    Answer(Clean),
 }
 
 impl Tasks {
@@ -119,10 +128,14 @@ impl Tasks {
     }
 
     fn diagnose(&mut self, slo: Clean) {
+        // One question a time about the same: the answer would be the same.
+        if !self.diagnosing.insert(slo.clone()) {
+            return;
+        }
         let live = Arc::clone(&self.live);
         self.set.spawn(async move {
             live.diagnose(&slo).await;
-            Done::Answer
+            Done::Answer(slo)
         });
     }
 }
@@ -132,8 +145,6 @@ struct Live {
     at: Option<Timestamp>,
     events: Sender<EngineEvent>,
     known: Mutex<Known>,
-    /// Held while history is fetched: two at once would fetch the same twice.
-    fetching: Mutex<()>,
 }
 
 /// What was told last.
@@ -156,7 +167,7 @@ struct Known {
 
 impl Live {
     fn moment(&self) -> Timestamp {
-        self.at.unwrap_or_else(Timestamp::now)
+        self.at.unwrap_or_else(now)
     }
 
     /// How old a window is at most whose data still changes.
@@ -166,7 +177,7 @@ impl Live {
 
     /// Whether nothing about the moment can change any more.
     fn is_past(&self) -> bool {
-        let now = Timestamp::now();
+        let now = now();
         self.at.is_some_and(|at| at < now && now.duration_since(at).unsigned_abs() > self.settles())
     }
 
@@ -196,11 +207,11 @@ impl Live {
             self.tell(EngineEvent::Health(backend)).await;
         }
         let now = self.moment();
-        let mut picture = self.picture(now).await;
+        let mut picture = self.engine.picture(now).await;
         let newest = picture.as_ref().ok().and_then(|p| p.frame.ends.last().copied());
         let is_old = |newest: &Timestamp| now.duration_since(*newest).unsigned_abs() > self.settles();
         if let Some(newest) = newest.filter(is_old).filter(|_| self.at.is_none()) {
-            picture = self.picture(newest).await;
+            picture = self.engine.picture(newest).await;
         }
         match picture {
             Ok(picture) => {
@@ -209,11 +220,6 @@ impl Live {
             }
             Err(error) => self.failed(None, "reading stored windows", &error).await,
         }
-    }
-
-    async fn picture(&self, at: Timestamp) -> Result<Picture, EngineError> {
-        let engine = Arc::clone(&self.engine);
-        blocking(move || engine.picture(at)).await?
     }
 
     /// Asks the backends for what is new, and how they are.
@@ -238,10 +244,8 @@ impl Live {
     /// Fetches what is missing for `at`, and shows what is known then.
     async fn fetch(&self, at: Timestamp) -> (Result<FetchReport, EngineError>, Duration) {
         let clock = Instant::now();
-        let alone = self.fetching.lock().await;
         let progress = Relay(self.events.clone());
-        let fetched = self.engine.fetch(at, Timestamp::now(), &progress).await;
-        drop(alone);
+        let fetched = self.engine.fetch(at, now(), &progress).await;
         // The last report may have been dropped: the bar must not stay.
         self.tell(EngineEvent::Progress { stage: Stage::Fetch, done: 1, total: 1, note: Clean::new("") })
             .await;
@@ -255,7 +259,7 @@ impl Live {
 
     /// Shows what is known about `at`, with the calls that Jaeger counted if the windows show none.
     async fn show(&self, at: Timestamp) {
-        match self.picture(at).await {
+        match self.engine.picture(at).await {
             Ok(picture) => {
                 let graph = self.engine.graph(&picture).await;
                 self.publish(picture, graph).await;
@@ -350,11 +354,6 @@ impl Live {
             Err(error) => self.failed(None, "reading the windows", &error).await,
         }
     }
-}
-
-/// Runs work that computes or reads files where it may take its time.
-async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Result<R, EngineError> {
-    spawn_blocking(work).await.map_err(|e| EngineError::Worker(Clean::new(&e.to_string())))
 }
 
 /// Sends progress to the screens; drops it when they are busy: the next report tells as much.

@@ -4,13 +4,15 @@ pub mod control;
 pub mod core;
 pub mod error;
 pub mod learn;
+mod lessons;
 pub mod live;
 pub mod probe;
+mod shelf;
 pub mod snapshot;
 mod units;
 pub mod views;
 
-pub use core::{Engine, Picture};
+pub use core::{Engine, Picture, now};
 pub use error::EngineError;
 pub use learn::Learned;
 pub use live::live;

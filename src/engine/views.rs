@@ -220,7 +220,7 @@ impl Snapshot {
         let calls = reader.calls(&graph);
         let entries = engine.slos.iter().map(|slo| reader.entry(slo, &engine.plan.entry_rpc(slo))).collect();
         let mut services = reader.services(&graph, &calls);
-        let mut warnings = Vec::new();
+        let mut warnings = picture.warnings.clone();
         // Without a recent window, the newest ones tell of a time long ago.
         if let Some(learned) = learned.filter(|_| !reader.recent.is_empty())
             && let Err(error) = mark(engine, learned, &picture.frame, &mut services)

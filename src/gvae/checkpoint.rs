@@ -1,8 +1,9 @@
 //! The model cache: safetensors for the weights, a JSON manifest beside it for everything else.
 //!
-//! A file from elsewhere is not trusted: sizes are capped, the weights' SHA-256, names, shapes
-//! and finiteness are checked, and the fingerprint must be the one that is asked for. Anything
-//! wrong is an error with its reason; the caller trains again.
+//! The manifest is one line of JSON and its own SHA-256 on the next; it holds that of the weights.
+//! A file from elsewhere is not trusted: sizes are capped, digests, names, shapes and finiteness
+//! are checked, and the fingerprint must be the one that is asked for. Anything wrong is an error
+//! with its reason; the caller trains again.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,7 +20,7 @@ use crate::causal::Cbn;
 use crate::domain::Timestamp;
 
 /// Version of the files; another version is "foreign".
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Largest manifest read.
 const MAX_MANIFEST: u64 = 64 << 20;
 /// Largest weights file read.
@@ -113,6 +114,17 @@ pub fn save<E: Serialize>(
     dir: &Path,
     name: &str,
     model: &Gvae,
+    manifest: Manifest<E>,
+) -> Result<(), CheckpointError> {
+    let tensors: Vec<(String, Tensor)> =
+        model.vars().into_iter().map(|(n, v)| (n, v.as_tensor().clone())).collect();
+    write(dir, name, &tensors, manifest)
+}
+
+fn write<E: Serialize>(
+    dir: &Path,
+    name: &str,
+    tensors: &[(String, Tensor)],
     mut manifest: Manifest<E>,
 ) -> Result<(), CheckpointError> {
     let (manifest_path, weights_path) = paths(dir, name);
@@ -121,14 +133,15 @@ pub fn save<E: Serialize>(
         reason: e.to_string(),
     };
     fs::create_dir_all(dir).map_err(|e| fail(dir, &e))?;
-    let tensors: Vec<(String, Tensor)> =
-        model.vars().into_iter().map(|(n, v)| (n, v.as_tensor().clone())).collect();
     let bytes = safetensors::serialize(tensors.iter().map(|(n, t)| (n.as_str(), t)), None)
         .map_err(|e| fail(&weights_path, &e))?;
     manifest.sha256 = hex(&Sha256::digest(&bytes));
     write_whole(&weights_path, &bytes).map_err(|e| fail(&weights_path, &e))?;
-    let text = serde_json::to_vec(&manifest).map_err(|e| fail(&manifest_path, &e))?;
-    write_whole(&manifest_path, &text).map_err(|e| fail(&manifest_path, &e))
+    let mut text = serde_json::to_string(&manifest).map_err(|e| fail(&manifest_path, &e))?;
+    let digest = hex(&Sha256::digest(&text));
+    text.push('\n');
+    text.push_str(&digest);
+    write_whole(&manifest_path, text.as_bytes()).map_err(|e| fail(&manifest_path, &e))
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -155,15 +168,25 @@ pub fn load<E: DeserializeOwned>(
         reason: e.to_string(),
     };
     let foreign = |reason: String| CheckpointError::Foreign { path: manifest_path.clone(), reason };
-    let text = read_capped(&manifest_path, MAX_MANIFEST).map_err(|e| damaged(&manifest_path, &e))?;
-    let head: Head = serde_json::from_slice(&text).map_err(|e| damaged(&manifest_path, &e))?;
+    let file = read_capped(&manifest_path, MAX_MANIFEST).map_err(|e| damaged(&manifest_path, &e))?;
+    let (text, digest) = match file.iter().position(|b| *b == b'\n') {
+        Some(end) => (&file[..end], &file[end + 1..]),
+        None => (file.as_slice(), &[][..]),
+    };
+    let head: Head = serde_json::from_slice(text).map_err(|e| damaged(&manifest_path, &e))?;
     if head.format != FORMAT {
         return Err(foreign(format!("format {} instead of {FORMAT}", head.format)));
+    }
+    if hex(&Sha256::digest(text)).as_bytes() != digest {
+        return Err(damaged(&manifest_path, &"SHA-256 differs from its own"));
     }
     if head.fingerprint != fingerprint {
         return Err(foreign("another application, catalogue or setting".to_owned()));
     }
-    let manifest: Manifest<E> = serde_json::from_slice(&text).map_err(|e| damaged(&manifest_path, &e))?;
+    let manifest: Manifest<E> = serde_json::from_slice(text).map_err(|e| damaged(&manifest_path, &e))?;
+    if !manifest.normaliser.fits(&manifest.cbn) {
+        return Err(damaged(&manifest_path, &"network and scales do not belong together"));
+    }
     let bytes = read_capped(&weights_path, MAX_WEIGHTS).map_err(|e| damaged(&weights_path, &e))?;
     if hex(&Sha256::digest(&bytes)) != manifest.sha256 {
         return Err(damaged(&weights_path, &"SHA-256 differs from the manifest's"));
@@ -182,10 +205,15 @@ struct Head {
 
 fn read_capped(path: &Path, cap: u64) -> std::io::Result<Vec<u8>> {
     let file = fs::File::open(path)?;
+    let too_large = || std::io::Error::other(format!("larger than {} MiB", cap >> 20));
+    // Asked first, so that nothing of it is read; not relied upon, for it may still grow.
+    if file.metadata()?.len() > cap {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
     file.take(cap + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > cap {
-        return Err(std::io::Error::other(format!("larger than {} MiB", cap >> 20)));
+        return Err(too_large());
     }
     Ok(bytes)
 }
@@ -208,3 +236,7 @@ fn fill(model: &Gvae, bytes: &[u8]) -> Result<(), String> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[path = "checkpoint_tests.rs"]
+mod tests;

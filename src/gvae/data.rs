@@ -11,6 +11,9 @@ use crate::windows::Frame;
 pub const CLIP: f32 = 4.0;
 /// Smallest offset of a log-latency, milliseconds.
 const MIN_OFFSET_MS: f32 = 0.01;
+/// Longest latency, milliseconds: eleven days. What is longer is no latency, and its
+/// exponential no number.
+const MAX_MS: f32 = 1e9;
 /// Smallest scale of a log-latency: 5 %.
 const MIN_LN_SCALE: f32 = 0.05;
 
@@ -29,10 +32,10 @@ impl Scale {
         let mut v: Vec<f32> = values.filter(|v| v.is_finite()).collect();
         let centre = median(&mut v).unwrap_or(0.0);
         for x in &mut v {
-            *x = (*x - centre).abs();
+            *x = (*x - centre).abs().min(f32::MAX);
         }
         let mad = median(&mut v).unwrap_or(0.0);
-        Self { centre, scale: (1.4826 * mad).max(floor) }
+        Self { centre, scale: (1.4826 * mad).max(floor).min(f32::MAX) }
     }
 
     /// Distance from the centre in scales.
@@ -51,7 +54,8 @@ pub fn median(v: &mut [f32]) -> Option<f32> {
         return Some(low);
     }
     let high = rest.iter().copied().min_by(f32::total_cmp)?;
-    Some((low + high) / 2.0)
+    // Halved first: the sum of two large values may not be finite.
+    Some(low / 2.0 + high / 2.0)
 }
 
 /// Scale of a latency column: log-latency is `ln(ms + offset)`. The offset, a tenth of the
@@ -69,14 +73,14 @@ impl LatencyScale {
     /// Of the finite `values`, milliseconds.
     pub fn of(values: &[f32]) -> Self {
         let mut positive: Vec<f32> = values.iter().copied().filter(|v| v.is_finite() && *v > 0.0).collect();
-        let offset = (0.1 * median(&mut positive).unwrap_or(1.0)).max(MIN_OFFSET_MS);
-        let ln = values.iter().filter(|v| v.is_finite()).map(|v| (v.max(0.0) + offset).ln());
+        let offset = (0.1 * median(&mut positive).unwrap_or(1.0)).clamp(MIN_OFFSET_MS, MAX_MS);
+        let ln = values.iter().filter(|v| v.is_finite()).map(|v| (v.clamp(0.0, MAX_MS) + offset).ln());
         Self { ln: Scale::of(ln, MIN_LN_SCALE), offset }
     }
 
     /// Log-latency of `ms`.
     pub fn to_ln(&self, ms: f32) -> f32 {
-        (ms.max(0.0) + self.offset).ln()
+        (ms.clamp(0.0, MAX_MS) + self.offset).ln()
     }
 
     /// Milliseconds of a log-latency.
@@ -124,6 +128,12 @@ impl Normaliser {
             .map(|n| n.quantiles.iter().map(|(_, c)| LatencyScale::of(column(c))).collect())
             .collect();
         Self { x, y }
+    }
+
+    /// Whether it has a scale for everything that `cbn` reads.
+    pub fn fits(&self, cbn: &Cbn) -> bool {
+        self.x.iter().map(Vec::len).eq(cbn.entities.iter().map(|e| e.x.len()))
+            && self.y.iter().map(Vec::len).eq(cbn.latencies.iter().map(|n| n.quantiles.len()))
     }
 }
 
@@ -196,7 +206,7 @@ fn confidence(count: f32, quantile: f32) -> f32 {
     if !count.is_finite() {
         return 1.0;
     }
-    let beyond = count * (1.0 - quantile).max(0.001);
+    let beyond = count.max(0.0) * (1.0 - quantile).max(0.001);
     beyond / (beyond + 1.0)
 }
 
@@ -205,27 +215,5 @@ fn finite_or(value: f32, other: f32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn median_of_even_and_odd() {
-        assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&mut [4.0, 1.0, 3.0, 2.0]), Some(2.5));
-        assert_eq!(median(&mut []), None);
-    }
-
-    #[test]
-    fn scale_ignores_outliers_and_gaps() {
-        let s = Scale::of([1.0, 2.0, 3.0, 4.0, 1e9, f32::NAN].into_iter(), 0.0);
-        assert_eq!(s.centre, 3.0);
-        assert!((s.scale - 1.4826).abs() < 1e-4);
-    }
-
-    #[test]
-    fn few_calls_weigh_little() {
-        assert!(confidence(30.0, 0.99) < 0.25);
-        assert!(confidence(3000.0, 0.5) > 0.99);
-        assert_eq!(confidence(f32::NAN, 0.99), 1.0);
-    }
-}
+#[path = "data_tests.rs"]
+mod tests;

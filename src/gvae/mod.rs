@@ -12,6 +12,9 @@ pub mod loss;
 pub mod model;
 pub mod net;
 pub mod settings;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod testbed;
 pub mod train;
 
 pub use batch::{Batch, Latencies};

@@ -361,3 +361,7 @@ fn align(cbn: &Cbn, j: usize, p: usize) -> Result<Option<Tensor>> {
     let n = index.len();
     Tensor::from_vec(index, n, &Device::Cpu).map(Some)
 }
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct TrainSettings {
     /// Makes initial weights, shuffling and noise reproducible.
     pub seed: u64,
-    /// Most passes over the data.
+    /// Most passes over the data; at least one is made.
     pub epochs: usize,
     /// Windows a step.
     pub batch: usize,

@@ -21,6 +21,8 @@ use crate::windows::Frame;
 const BLOCK: usize = 12;
 /// Every so many blocks one is held back.
 const HOLD_BACK: usize = 8;
+/// Fewer windows cannot be split.
+const FEWEST: usize = HOLD_BACK / 2 + 1;
 
 /// What training did.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,9 +37,11 @@ pub struct TrainReport {
     pub loss: f32,
 }
 
-/// Splits rows into (training, held back) by blocks.
+/// Splits rows into (training, held back) by blocks, which are shorter where data is scarce:
+/// from [`FEWEST`] rows on, some are held back.
 pub fn split(rows: usize) -> (Vec<usize>, Vec<usize>) {
-    (0..rows).partition(|r| (r / BLOCK) % HOLD_BACK != HOLD_BACK / 2)
+    let block = (rows / FEWEST).clamp(1, BLOCK);
+    (0..rows).partition(|r| (r / block) % HOLD_BACK != HOLD_BACK / 2)
 }
 
 /// Trains a model of `cbn` on `frame`. The same frame, network and settings give the same model.
@@ -47,9 +51,11 @@ pub fn train(
     settings: &TrainSettings,
     progress: &dyn Progress,
 ) -> Result<(Gvae, TrainReport), GvaeError> {
-    if frame.len() < settings.min_windows {
-        return Err(GvaeError::TooFewWindows { have: frame.len(), need: settings.min_windows });
+    let need = settings.min_windows.max(FEWEST);
+    if frame.len() < need {
+        return Err(GvaeError::TooFewWindows { have: frame.len(), need });
     }
+    let epochs = settings.epochs.max(1);
     let normaliser = Normaliser::fit(&cbn, frame);
     let inputs = Inputs::read(&cbn, &normaliser, frame);
     let model = Gvae::new(cbn, normaliser, settings)?;
@@ -60,13 +66,13 @@ pub fn train(
     let mut adam = AdamW::new(vars.iter().map(|(_, v)| v.clone()).collect(), params)?;
     let mut rng = StdRng::seed_from_u64(settings.seed ^ 0x5a6e);
     let (mut best, mut best_loss, mut best_epoch) = (copy(&vars)?, f32::INFINITY, 0);
-    let total = settings.epochs as u64;
+    let total = epochs as u64;
     let mut done = 0;
-    for epoch in 0..settings.epochs {
+    for epoch in 0..epochs {
         if progress.cancelled() {
             return Err(GvaeError::Cancelled);
         }
-        let t = epoch as f64 / settings.epochs.max(1) as f64;
+        let t = epoch as f64 / epochs as f64;
         let beta = settings.beta * (t / settings.warm_up.max(1e-6)).min(1.0);
         adam.set_learning_rate(settings.learning_rate * 0.1f64.powf(t));
         rows.shuffle(&mut rng);
@@ -110,3 +116,7 @@ fn evaluate(model: &Gvae, batch: &Batch, settings: &TrainSettings) -> Result<(f3
 fn copy(vars: &[(String, candle_core::Var)]) -> candle_core::Result<Vec<Tensor>> {
     vars.iter().map(|(_, v)| v.as_tensor().detach().copy()).collect()
 }
+
+#[cfg(test)]
+#[path = "train_tests.rs"]
+mod tests;

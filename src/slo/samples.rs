@@ -82,15 +82,12 @@ impl Samples {
         weighted.sort_by(|a, b| a.0.total_cmp(&b.0));
         let half = weighted.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
         let mut below = 0.0;
-        for (i, (value, weight)) in weighted.iter().enumerate() {
+        for (value, weight) in &weighted {
             below += weight;
-            if below > half {
+            // Exactly half on either side: the lower one, so that "above the objective" keeps
+            // meaning "more than half of the calls".
+            if below >= half {
                 return Some(*value);
-            }
-            if below == half {
-                // Exactly half on either side: the lower one, so that "above the objective"
-                // keeps meaning "more than half of the calls".
-                return weighted.get(i).map(|(value, _)| *value);
             }
         }
         None

@@ -27,7 +27,7 @@ pub use frame::{Frame, SOURCE_FEATURE, Source};
 pub use history::fetch;
 pub use load::{EdgeSeen, Loaded, ObservedEdge, load};
 pub use names::NameMap;
-pub use plan::{Plan, PlanInput};
+pub use plan::{Key, Plan, PlanInput};
 pub use report::FetchReport;
 pub use schedule::Period;
 pub use settings::{Granularity, LatencySource, WindowSettings};

@@ -12,7 +12,7 @@ use crate::telemetry::{Catalogue, Feature, LatencyQuery, render};
 
 /// Identifies everything that shapes an answer: backend, query, settings, names. Data stored
 /// under one key stays valid for as long as the key can be computed again.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Key(String);
 
 impl Key {
@@ -254,6 +254,15 @@ impl Plan {
             entry_quantiles: entry_quantiles.into_iter().collect(),
             needed_by_slo: slos.iter().any(|slo| slo.source == SloSource::Traces),
         })
+    }
+
+    /// Identifies all that shapes the window table: equal keys, equal tables from the same data.
+    pub fn key(&self) -> Key {
+        let s = &self.settings;
+        let queries: Vec<&str> = self.queries.iter().map(|query| query.key.as_str()).collect();
+        let traces = self.traces.as_ref().map(|traces| traces.key.as_str());
+        let precedence = (s.latency_source, s.trace_windows);
+        Key::of(&(queries, traces, precedence, s.length_s(), s.history.as_secs()))
     }
 
     /// The RPC whose columns hold an SLO's latency.

@@ -25,9 +25,7 @@ fn home() -> TempDir {
 #[test]
 fn wrong_usage_is_64_and_help_is_0() {
     let home = home();
-    for args in
-        [&["nonsense"][..], &["config"], &["config", "check", "--at", "yesterday"], &["--colour"], &[]]
-    {
+    for args in [&["nonsense"][..], &["config"], &["config", "check", "--at", "yesterday"], &["--colour"]] {
         let (code, out, err) = run(&home, args);
         assert_eq!((code, out.as_str()), (Some(64), ""), "{args:?}");
         assert!(!err.is_empty(), "{args:?}");
@@ -40,11 +38,24 @@ fn wrong_usage_is_64_and_help_is_0() {
 }
 
 #[test]
+fn the_future_is_refused() {
+    let home = home();
+    for command in [&["status"][..], &["diagnose"], &["graph"], &["doctor"], &["train"], &[]] {
+        let (code, out, err) = run(&home, &[&["--at", "2999-01-01T00:00:00Z"], command].concat());
+        assert_eq!((code, out.as_str()), (Some(64), ""), "{command:?}");
+        assert!(err.contains("2999-01-01T00:00:00Z lies in the future"), "{err}");
+    }
+}
+
+#[test]
 fn init_then_check() {
     let home = home();
-    let (code, _, err) = run(&home, &["config", "check"]);
-    assert_eq!(code, Some(1));
-    assert!(err.contains(".config/sagetop/config.toml") && err.contains("config init"), "{err}");
+    // The screens, too, say what to do first.
+    for args in [&["config", "check"][..], &["status"], &[]] {
+        let (code, out, err) = run(&home, args);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{args:?}");
+        assert!(err.contains(".config/sagetop/config.toml") && err.contains("config init"), "{err}");
+    }
 
     let (code, out, err) = run(&home, &["config", "init"]);
     assert_eq!(code, Some(0), "{err}");

@@ -4,6 +4,7 @@
 
 mod catalogue_queries;
 mod cli;
+mod conditions;
 mod config_files;
 mod config_load;
 mod house;

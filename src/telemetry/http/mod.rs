@@ -297,9 +297,18 @@ impl Http {
         }
     }
 
+    fn vitals(&self) -> Vitals {
+        *self.inner.vitals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Server clock minus ours, as of the last answer.
+    pub(crate) fn clock_offset_ms(&self) -> Option<i64> {
+        self.vitals().offset_ms
+    }
+
     /// Health as seen by a request that ended with `outcome`: the flavour, or what went wrong.
     pub(crate) fn health(&self, kind: BackendKind, outcome: Result<Clean, Error>) -> BackendHealth {
-        let vitals = *self.inner.vitals.lock().unwrap_or_else(PoisonError::into_inner);
+        let vitals = self.vitals();
         let (state, detail, flavour) = match outcome {
             Ok(flavour) => match vitals.offset_ms.filter(|ms| ms.abs() > CLOCK_TOLERANCE_MS) {
                 Some(ms) => {

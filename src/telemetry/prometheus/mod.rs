@@ -104,6 +104,11 @@ impl Prometheus {
         self.http.health(BackendKind::Prometheus, outcome)
     }
 
+    /// Its clock minus ours in milliseconds, as of the last answer; `None` before the first.
+    pub fn clock_offset_ms(&self) -> Option<i64> {
+        self.http.clock_offset_ms()
+    }
+
     async fn version(&self) -> Result<Clean, Error> {
         let mut answer = self.http.send(&Call::get(&["api", "v1", "status", "buildinfo"], &[])).await?;
         if answer.status() != 200 {

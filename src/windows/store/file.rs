@@ -1,6 +1,7 @@
 //! The store's file: opening, schema versions, and what to do when it is damaged.
 
 use std::fs;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,7 +35,8 @@ pub struct File {
 impl File {
     /// The file of `context` in `dir`; the folder is created.
     pub fn in_folder(dir: &Path, context: &str) -> Result<Self, Error> {
-        fs::create_dir_all(dir).map_err(|reason| Error::Folder { path: dir.to_owned(), reason })?;
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|reason| Error::Folder { path: dir.to_owned(), reason })?;
         Ok(Self { path: dir.join(format!("{}.windows.db", file_stem(context))) })
     }
 
@@ -88,6 +90,9 @@ impl File {
 
     fn try_open(&self) -> Result<Connection, Error> {
         let fail = |reason| self.error(reason);
+        // SQLite makes files that everybody can read; an empty file is a new store to it. Should
+        // this fail, opening fails, too, and with SQLite's reason.
+        let _ = self.private("db");
         let mut connection = Connection::open(&self.path).map_err(fail)?;
         connection.busy_timeout(BUSY).map_err(fail)?;
         connection
@@ -139,9 +144,15 @@ impl File {
     /// An advisory lock beside the file, held while the guard lives. Where file systems know none,
     /// SQLite's own locking has to do.
     fn guard(&self) -> Option<fs::File> {
-        let lock = fs::File::create(self.path.with_extension("lock")).ok()?;
+        let lock = self.private("lock").ok()?;
         lock.lock().ok()?;
         Some(lock)
+    }
+
+    /// The file itself or one beside it, made readable by its owner only.
+    fn private(&self, ending: &str) -> std::io::Result<fs::File> {
+        let path = self.path.with_extension(ending);
+        fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)
     }
 }
 
@@ -152,7 +163,7 @@ pub fn is_damage(error: &rusqlite::Error) -> bool {
 
 /// A context's name as the stem of a file. Names that had to be changed get a digest, so that no two
 /// contexts share a file.
-fn file_stem(context: &str) -> String {
+pub fn file_stem(context: &str) -> String {
     use sha2::{Digest, Sha256};
     let safe = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let stem: String = context.chars().take(64).map(|c| if safe(c) { c } else { '_' }).collect();

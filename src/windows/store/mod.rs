@@ -17,6 +17,7 @@ use super::error::Error;
 use super::plan::Key;
 use crate::domain::{Clean, NodeName, ServiceName};
 use file::File;
+pub use file::file_stem;
 
 /// A node that replicas of a service ran on, from the window ending at `first` to that at `last`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -184,7 +184,8 @@ pub fn placements(connection: &mut Connection, key: &Key, range: Ends) -> Result
 /// See [`Store::prune`](super::Store::prune).
 pub fn prune(connection: &mut Connection, before: i64) -> Result<()> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    tx.execute("DELETE FROM window WHERE end <= ?1", [before])?;
+    // Part by part, which the indices serve: this runs after every fetch.
+    tx.execute("DELETE FROM window WHERE part IN (SELECT id FROM part) AND end <= ?1", [before])?;
     tx.execute("DELETE FROM placement WHERE last <= ?1", [before])?;
     tx.execute("DELETE FROM coverage WHERE until <= ?1", [before])?;
     // What was forgotten may be asked for again.

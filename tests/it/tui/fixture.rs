@@ -366,11 +366,7 @@ pub fn big(n: usize) -> Snapshot {
 /// The verdict on the big application.
 pub fn big_verdict(n: usize) -> Verdict {
     let mut v = verdict();
-    v.ranking = (0..n)
-        .map(|i| Ranked {
-            service: ServiceName::new(&format!("service-{i:03}")),
-            score: 10.0 / (i + 1) as f64,
-        })
-        .collect();
+    let ranked = |i| Ranked { service: s(&format!("service-{i:03}")), score: 10.0 / (i + 1) as f64 };
+    v.ranking = (0..n).map(ranked).collect();
     v
 }

@@ -1,0 +1,96 @@
+//! The engine's model: which windows it learns from, and when it learns again.
+
+use std::sync::Arc;
+
+use super::core::{Engine, Picture, blocking};
+use super::learn::{Learned, Lesson, cut_off, learn, scarce_cut_off};
+use super::{EngineError, shelf::Shelf};
+use crate::causal::CallGraph;
+use crate::diagnosis::FeatureKinds;
+use crate::diagnosis::verdict::minus;
+use crate::domain::{Column, Progress, Side, Stat, Timestamp};
+use crate::gvae::GvaeError;
+use crate::windows::{Frame, Key};
+
+impl Engine {
+    /// The model for questions at `at`: remembered, cached or trained. `fresh` trains anyway.
+    pub async fn learn(
+        self: &Arc<Self>,
+        at: Timestamp,
+        fresh: bool,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Arc<Learned>, EngineError> {
+        let mut held = self.learning.lock().await;
+        let (cut_off, frame, graph) = self.lesson(at).await?;
+        if let Some(learned) = held.as_ref().filter(|held| held.serves(cut_off, &frame) && !fresh) {
+            return Ok(learned.clone());
+        }
+        let lesson = Lesson {
+            healthy: self.healthy(&frame),
+            frame,
+            graph,
+            kinds: FeatureKinds::of(&self.catalogue),
+            settings: self.training.clone(),
+            span: self.span(),
+            origin: self.origin(),
+        };
+        let shelf: Shelf = self.shelf.clone();
+        let learned = blocking(move || learn(&lesson, &shelf, cut_off, fresh, progress.as_ref()))
+            .await?
+            .map_err(|reason| EngineError::NoModel { at, reason })?;
+        let learned = Arc::new(learned);
+        *held = Some(learned.clone());
+        Ok(learned)
+    }
+
+    /// Whether `learned` is the model for a question at `at`, as far as its training data tells.
+    pub fn is_current(&self, learned: &Learned, at: Timestamp) -> bool {
+        let until = learned.summary.trained_at;
+        [cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis)].contains(&until)
+    }
+
+    /// Identifies what the windows are made of and which of them are called healthy: a model of
+    /// another cluster, or of windows of another length, must not answer for this one.
+    fn origin(&self) -> Key {
+        let objectives: Vec<_> =
+            self.slos.iter().map(|slo| (self.plan.entry_rpc(slo), slo.quantile, slo.objective_ms)).collect();
+        Key::of(&(self.plan.key(), objectives))
+    }
+
+    /// Which windows met every objective, as far as is known.
+    pub(super) fn healthy(&self, frame: &Frame) -> Vec<bool> {
+        let columns: Vec<_> = self
+            .slos
+            .iter()
+            .filter_map(|slo| {
+                let stat = Stat::Quantile(slo.quantile);
+                let column = Column::Latency { rpc: self.plan.entry_rpc(slo), side: Side::Client, stat };
+                Some((slo.objective_ms, frame.columns.get(&column)?))
+            })
+            .collect();
+        let violated = |row: usize| columns.iter().any(|(most, v)| f64::from(v[row]) > *most);
+        (0..frame.len()).map(|row| !violated(row)).collect()
+    }
+
+    /// The cut-off for `at` and the data up to it.
+    async fn lesson(
+        self: &Arc<Self>,
+        at: Timestamp,
+    ) -> Result<(Timestamp, Frame, Arc<CallGraph>), EngineError> {
+        let mut have = 0;
+        for until in [cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis)] {
+            let mut picture: Picture = self.picture(until).await?;
+            picture.frame = picture.frame.between(minus(until, self.windows.history), until);
+            have = picture.frame.len();
+            if have >= self.training.min_windows {
+                let graph = self.graph(&picture).await;
+                return Ok((until, picture.frame, graph));
+            }
+        }
+        if have == 0 {
+            return Err(EngineError::NoData { at });
+        }
+        let reason = GvaeError::TooFewWindows { have, need: self.training.min_windows };
+        Err(EngineError::NoModel { at, reason })
+    }
+}

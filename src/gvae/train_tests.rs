@@ -1,0 +1,198 @@
+//! Tests of training: it learns, it repeats, it stops at its best, and it survives poor data.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use super::*;
+use crate::domain::{Column, NoProgress};
+use crate::gvae::testbed::{App, Episode};
+
+fn small() -> TrainSettings {
+    TrainSettings { epochs: 12, batch: 48, hidden: 8, latent: 2, min_windows: 60, ..TrainSettings::default() }
+}
+
+fn history() -> &'static Frame {
+    static ONCE: OnceLock<Frame> = OnceLock::new();
+    ONCE.get_or_init(|| App::chain().run(&Episode::quiet(7, 120)))
+}
+
+fn learn(frame: &Frame, settings: &TrainSettings) -> (Gvae, TrainReport) {
+    train(App::chain().cbn(frame), frame, settings, &NoProgress).unwrap()
+}
+
+fn trained() -> &'static (Gvae, TrainReport) {
+    static ONCE: OnceLock<(Gvae, TrainReport)> = OnceLock::new();
+    ONCE.get_or_init(|| learn(history(), &small()))
+}
+
+fn weights(model: &Gvae) -> Vec<u32> {
+    let flat = |v: &candle_core::Var| v.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    model.vars().iter().flat_map(|(_, v)| flat(v)).map(f32::to_bits).collect()
+}
+
+fn held_back_loss(model: &Gvae, frame: &Frame, settings: &TrainSettings) -> f32 {
+    let inputs = Inputs::read(&model.cbn, &model.normaliser, frame);
+    let held = inputs.select(&split(frame.len()).1);
+    evaluate(model, &Batch::new(&held, &model.normaliser).unwrap(), settings).unwrap().2
+}
+
+/// Keeps the held-back loss of every epoch; cancels after some.
+#[derive(Default)]
+struct Losses {
+    seen: Mutex<Vec<f32>>,
+    cancel_after: Option<usize>,
+    asked: AtomicUsize,
+}
+
+impl Progress for Losses {
+    fn report(&self, stage: Stage, _: u64, _: u64, note: &str) {
+        assert_eq!(stage, Stage::Train);
+        let elbo: f32 = note.split_whitespace().nth(1).unwrap().parse().unwrap();
+        self.seen.lock().unwrap().push(-elbo);
+    }
+
+    fn cancelled(&self) -> bool {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        self.cancel_after.is_some_and(|after| asked >= after)
+    }
+}
+
+#[test]
+fn training_lowers_the_held_back_loss() {
+    let (model, report) = trained();
+    let untrained = Gvae::new(model.cbn.clone(), model.normaliser.clone(), &small()).unwrap();
+    let before = held_back_loss(&untrained, history(), &small());
+    assert!(report.loss < 0.8 * before || report.loss < before - 2.0, "{before} {}", report.loss);
+    assert_eq!((report.windows, report.held_back), (108, 12));
+}
+
+#[test]
+fn the_seed_decides_about_every_bit() {
+    let settings = TrainSettings { epochs: 3, ..small() };
+    let of = |seed| weights(&learn(history(), &TrainSettings { seed, ..settings.clone() }).0);
+    let (one, again, other) = (of(1), of(1), of(2));
+    assert_eq!(one, again);
+    let same = one.iter().zip(&other).filter(|(a, b)| a == b).count();
+    assert!(same * 100 < one.len(), "{same} of {} weights do not depend on the seed", one.len());
+}
+
+#[test]
+fn stopping_early_restores_the_best_epoch() {
+    // Steps far too large: the loss jumps about.
+    let settings = TrainSettings { learning_rate: 0.15, warm_up: 0.0, patience: 2, epochs: 40, ..small() };
+    let progress = Losses::default();
+    let (model, report) = train(App::chain().cbn(history()), history(), &settings, &progress).unwrap();
+    let seen = progress.seen.into_inner().unwrap();
+    assert_eq!(seen.len(), report.epochs);
+    assert!(report.epochs < settings.epochs, "it did not stop early");
+    let best = seen.iter().copied().fold(f32::INFINITY, f32::min);
+    assert!(*seen.last().unwrap() > best, "the last epoch was the best: nothing is shown");
+    assert!((report.loss - best).abs() <= 0.006, "{} {best}", report.loss);
+    assert_eq!(held_back_loss(&model, history(), &settings), report.loss);
+}
+
+#[test]
+fn warm_up_is_not_cut_short() {
+    let settings = TrainSettings { learning_rate: 0.15, warm_up: 0.5, patience: 1, epochs: 12, ..small() };
+    let report = learn(history(), &settings).1;
+    assert!(report.epochs > 6, "stopped after {} epochs, before β had grown", report.epochs);
+}
+
+#[test]
+fn too_few_windows_are_an_error_that_says_so() {
+    let frame = history().rows(0..59);
+    let error = train(App::chain().cbn(&frame), &frame, &small(), &NoProgress).unwrap_err();
+    assert!(matches!(error, GvaeError::TooFewWindows { have: 59, need: 60 }), "{error}");
+    let empty = history().rows(0..0);
+    let none = TrainSettings { min_windows: 0, ..small() };
+    let error = train(App::chain().cbn(history()), &empty, &none, &NoProgress).unwrap_err();
+    assert!(matches!(error, GvaeError::TooFewWindows { have: 0, .. }), "{error}");
+}
+
+#[test]
+fn some_windows_are_held_back_however_few_there_are() {
+    for rows in 5..400 {
+        let (used, held) = split(rows);
+        assert_eq!(used.len() + held.len(), rows);
+        assert!(!held.is_empty() && held.len() * 3 <= rows, "{rows}: {}", held.len());
+    }
+    let frame = history().rows(0..20);
+    let settings = TrainSettings { min_windows: 20, epochs: 2, ..small() };
+    assert!(learn(&frame, &settings).1.loss.is_finite());
+}
+
+#[test]
+fn cancelling_ends_training() {
+    let progress = Losses { cancel_after: Some(2), ..Losses::default() };
+    let error = train(App::chain().cbn(history()), history(), &small(), &progress).unwrap_err();
+    assert!(matches!(error, GvaeError::Cancelled));
+    assert_eq!(progress.seen.into_inner().unwrap().len(), 2);
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_an_error() {
+    let wild = TrainSettings { learning_rate: 1e30, ..small() };
+    let error = train(App::chain().cbn(history()), history(), &wild, &NoProgress).unwrap_err();
+    assert!(matches!(error, GvaeError::Diverged), "{error}");
+}
+
+/// Training on `spoilt` data works, and what it makes answers finitely about that data.
+#[track_caller]
+fn survives(spoil: impl Fn(&Column, &mut Vec<f32>)) {
+    let mut frame = history().clone();
+    let cbn = App::chain().cbn(&frame);
+    frame.columns.iter_mut().for_each(|(column, values)| spoil(column, values));
+    let settings = TrainSettings { epochs: 3, ..small() };
+    let (model, report) = train(cbn, &frame, &settings, &NoProgress).unwrap();
+    assert!(report.loss.is_finite());
+    assert!(weights(&model).into_iter().all(|bits| f32::from_bits(bits).is_finite()));
+}
+
+#[test]
+fn gaps_and_absurd_values_are_survived() {
+    survives(|_, values| values.fill(f32::NAN));
+    survives(|_, values| values[40..80].fill(f32::NAN));
+    survives(|_, values| values.fill(0.0));
+    survives(|_, values| values[50] = f32::INFINITY);
+    survives(|_, values| values[50] = f32::MAX);
+    survives(|_, values| values[51] = -1e6);
+    survives(|column, values| {
+        if matches!(column, Column::Metric { .. }) {
+            values.fill(f32::NAN);
+        }
+    });
+}
+
+#[test]
+fn absent_columns_are_survived() {
+    let cbn = App::chain().cbn(history());
+    let mut frame = history().clone();
+    let mut i = 0;
+    frame.columns.retain(|_, _| {
+        i += 1;
+        i % 3 != 0
+    });
+    let settings = TrainSettings { epochs: 2, ..small() };
+    assert!(train(cbn.clone(), &frame, &settings, &NoProgress).unwrap().1.loss.is_finite());
+    frame.columns.clear();
+    assert!(train(cbn, &frame, &settings, &NoProgress).unwrap().1.loss.is_finite());
+}
+
+#[test]
+fn sizes_of_nothing_are_an_error_not_a_crash() {
+    let settings = [
+        TrainSettings { hidden: 0, ..small() },
+        TrainSettings { latent: 0, ..small() },
+        TrainSettings { batch: 0, epochs: 1, ..small() },
+        TrainSettings { epochs: 0, ..small() },
+        TrainSettings { warm_up: 0.0, patience: 0, ..small() },
+    ];
+    for settings in settings {
+        // Either is an answer; a panic, or a loss that is no number, is not.
+        if let Ok((_, report)) = train(App::chain().cbn(history()), history(), &settings, &NoProgress) {
+            assert!(report.loss.is_finite(), "{settings:?}");
+        }
+    }
+}
