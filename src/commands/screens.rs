@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::session::Session;
 use super::{Error, Exit};
 use crate::cli::{Global, ScreenArgs};
-use crate::config::UiSettings;
+use crate::config::{Problem, UiSettings};
 use crate::domain::Clean;
 use crate::engine;
 use crate::tui::keymap::Keymap;
@@ -21,17 +21,30 @@ const REQUESTS: usize = 16;
 
 /// Runs it.
 pub fn run(global: &Global, args: &ScreenArgs) -> Result<Exit, Error> {
-    let session = Session::open(global)?;
-    let options = options(&session.config.ui, session.config.path.parent(), args)?;
+    let session = Session::quiet(global)?;
+    let mut options = options(&session.config.ui, session.config.path.parent(), args)?;
+    options.notice = notice(&session.config.warnings);
     let (to_screens, events) = mpsc::channel(EVENTS);
     let (requests, from_screens) = mpsc::channel(REQUESTS);
-    session.runtime.block_on(async {
+    let ended = session.runtime.block_on(async {
         tokio::spawn(engine::live(session.engine.clone(), session.fixed, from_screens, to_screens));
         tui::run(events, requests, options).await
-    })?;
-    // A training that is under way notices its cancellation at the next epoch: do not wait for it.
+    });
+    // A training that is under way notices its cancellation at the next epoch: do not wait for it,
+    // however the screens ended.
     session.runtime.shutdown_background();
+    ended?;
     Ok(Exit::Ok)
+}
+
+/// What is odd about the configuration, in a line.
+fn notice(warnings: &[Problem]) -> Option<String> {
+    let first = warnings.first()?;
+    let more = match warnings.len() - 1 {
+        0 => String::new(),
+        n => format!(" (and {n} more: `sagetop config check`)"),
+    };
+    Some(format!("{}:{}:{}: {}{more}", first.file, first.line, first.column, first.message))
 }
 
 fn options(ui: &UiSettings, folder: Option<&Path>, args: &ScreenArgs) -> Result<TuiOptions, Error> {

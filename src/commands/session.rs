@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::SignedDuration;
 
 use super::Error;
+use super::output::complain;
 use crate::cli::Global;
 use crate::config::{self, Config, Dirs, paths};
 use crate::domain::{Progress, Stage, Timestamp};
@@ -29,8 +30,18 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads the configuration and opens the store; nothing is sent yet.
+    /// Reads the configuration, warns about it on standard error, and opens the store; nothing is
+    /// sent yet.
     pub fn open(global: &Global) -> Result<Self, Error> {
+        let session = Self::quiet(global)?;
+        for warning in &session.config.warnings {
+            complain(&warning.to_string());
+        }
+        Ok(session)
+    }
+
+    /// The same without a word on standard error: that may be the terminal of the screens.
+    pub fn quiet(global: &Global) -> Result<Self, Error> {
         let now = engine::now();
         if let Some(at) = global.at.filter(|at| now.duration_since(*at) < -AHEAD) {
             return Err(Error::Future { at, now });

@@ -121,6 +121,11 @@ impl Findings {
         self.list.iter().any(|finding| finding.severity == Severity::Error)
     }
 
+    /// `value`, unless there is an error in `text`, called `file`.
+    pub fn unless_fatal<T>(self, value: T, file: &str, text: &str) -> Result<T, Problems> {
+        if self.fatal() { Err(Problems(self.locate(&Clean::new(file), text))) } else { Ok(value) }
+    }
+
     /// The problems in `text`, called `file`, in the order of its lines.
     pub fn locate(mut self, file: &Clean, text: &str) -> Vec<Problem> {
         self.list.sort_by_key(|finding| (finding.span.start, finding.severity));
@@ -190,11 +195,16 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// "did you mean `x`?" if one of `candidates` is near.
+pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(name, candidates).map(|near| format!("did you mean `{near}`?"))
+}
+
 /// "did you mean `x`?" if one of `candidates` is near, else what there is to choose from.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let candidates: Vec<&str> = candidates.into_iter().collect();
-    match nearest(name, candidates.iter().copied()) {
-        Some(near) => Some(format!("did you mean `{near}`?")),
+    match did_you_mean(name, candidates.iter().copied()) {
+        Some(hint) => Some(hint),
         None if candidates.is_empty() => None,
         None => Some(format!("known: {}", candidates.join(", "))),
     }

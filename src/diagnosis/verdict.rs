@@ -252,6 +252,8 @@ fn describe(
         resources.push(ResourceCause {
             resource: blame.resource,
             metric: blame.finding.what.clone(),
+            // The catalogue knows; the model does not.
+            unit: None,
             observed: blame.finding.observed,
             normal: blame.finding.normal,
             p_slo_met: met,

@@ -79,6 +79,8 @@ pub struct ResourceCause {
     pub resource: Resource,
     /// Most unusual metric of the group, or the latency that shows it.
     pub metric: Clean,
+    /// Unit of its values, such as `ms`, where it is known.
+    pub unit: Option<Clean>,
     /// Its value in the diagnosed window.
     pub observed: Option<f64>,
     /// Its normal value.

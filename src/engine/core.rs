@@ -118,6 +118,12 @@ impl Engine {
         })
     }
 
+    /// The backends before they were asked anything.
+    pub fn backends(&self) -> Vec<BackendHealth> {
+        let jaeger = self.jaeger.as_ref().map(Jaeger::unasked);
+        std::iter::once(self.prometheus.unasked()).chain(jaeger).collect()
+    }
+
     /// How the backends are.
     pub async fn health(&self) -> Vec<BackendHealth> {
         let jaeger = async {
@@ -247,14 +253,25 @@ impl Engine {
         now: Timestamp,
         progress: Arc<dyn Progress>,
     ) -> Result<Verdict, EngineError> {
-        let mut timings = BTreeMap::new();
+        let clock = Instant::now();
+        let fetched = self.fetch(at, now, progress.as_ref()).await;
+        self.explain(slo, at, (fetched, clock.elapsed()), progress).await
+    }
+
+    /// The same after a fetch that ended with `fetched` and took so long.
+    pub async fn explain(
+        self: &Arc<Self>,
+        slo: &Slo,
+        at: Timestamp,
+        (fetched, took): (Result<FetchReport, EngineError>, Duration),
+        progress: Arc<dyn Progress>,
+    ) -> Result<Verdict, EngineError> {
+        let mut timings = BTreeMap::from([("fetch", took.as_secs_f64() * 1e3)]);
         let mut clock = Instant::now();
         let mut lap = |name: &'static str, clock: &mut Instant| {
             timings.insert(name, clock.elapsed().as_secs_f64() * 1e3);
             *clock = Instant::now();
         };
-        let fetched = self.fetch(at, now, progress.as_ref()).await;
-        lap("fetch", &mut clock);
         let picture = Arc::new(self.picture(at).await?);
         lap("windows", &mut clock);
         let learned = self.learn(at, false, progress.clone()).await;
@@ -304,6 +321,7 @@ impl Engine {
             settings: &self.diagnosis,
         };
         let mut verdict = diagnose(&case, progress)?;
+        self.name_units(&mut verdict);
         verdict.warnings.extend(learned.warnings.iter().cloned());
         Ok(verdict)
     }

@@ -43,6 +43,12 @@ impl Engine {
         Ok(learned)
     }
 
+    /// Whether `learned` is the model for a question at `at`, as far as its training data tells.
+    pub fn is_current(&self, learned: &Learned, at: Timestamp) -> bool {
+        let until = learned.summary.trained_at;
+        [cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis)].contains(&until)
+    }
+
     /// Identifies what the windows are made of and which of them are called healthy: a model of
     /// another cluster, or of windows of another length, must not answer for this one.
     fn origin(&self) -> Key {
@@ -52,7 +58,7 @@ impl Engine {
     }
 
     /// Which windows met every objective, as far as is known.
-    fn healthy(&self, frame: &Frame) -> Vec<bool> {
+    pub(super) fn healthy(&self, frame: &Frame) -> Vec<bool> {
         let columns: Vec<_> = self
             .slos
             .iter()

@@ -1,26 +1,29 @@
 //! The engine's side of the screens: refreshes, trains and answers in the background, and tells.
+//!
+//! A live engine looks for new windows twice a window. One that is frozen at a past moment looks
+//! until it has everything about that moment, and then rests until it is asked.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 use super::core::{Engine, Picture, blocking, now};
-use super::snapshot::{EngineEvent, ModelState, Request, ServiceView, Snapshot};
+use super::snapshot::{EngineEvent, ModelState, Request, Snapshot};
 use super::{EngineError, Learned};
-use crate::diagnosis::evidence;
-use crate::domain::{
-    Clean, Column, Entity, Party, Pool, Progress, Resource, Rpc, ServiceName, Side, Stage, Stat, Timestamp,
-};
-use crate::gvae::data::median;
-use crate::windows::Frame;
+use crate::causal::CallGraph;
+use crate::domain::{BackendState, Clean, Progress, Stage, Timestamp};
+use crate::windows::FetchReport;
 
 /// Shortest pause between two refreshes.
 const MIN_REFRESH: Duration = Duration::from_secs(5);
+
+/// After a failed training, it is not tried again for this many times as long as it took.
+const REST: u32 = 20;
 
 /// Runs until the screens go away. `at` freezes the moment.
 pub async fn live(
@@ -29,60 +32,137 @@ pub async fn live(
     mut requests: Receiver<Request>,
     events: Sender<EngineEvent>,
 ) {
-    let live = Live { engine, at, events, version: Arc::new(AtomicU64::new(0)) };
-    let mut tasks = JoinSet::new();
+    let pause = (engine.windows.length / 2).max(MIN_REFRESH);
+    let live = Arc::new(Live { engine, at, events, known: Mutex::default() });
     // What is stored comes first: the screen must not wait for any network.
-    live.publish(None).await;
-    let pause = (live.engine.windows.length / 2).max(MIN_REFRESH);
-    let mut ticks = interval_at(Instant::now(), pause);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // What is under way is not begun again: a refresh that takes longer than the pause, a key
-    // pressed twice.
-    let (mut refreshing, mut training, mut diagnosing) = (None, None, BTreeMap::new());
+    live.show_stored().await;
+    let mut tasks = Tasks {
+        live: Arc::clone(&live),
+        set: JoinSet::new(),
+        refreshing: false,
+        learning: false,
+        diagnosing: BTreeSet::new(),
+    };
+    tasks.refresh();
+    let (mut next, mut retrain) = (None, false);
     loop {
         tokio::select! {
             biased;
             request = requests.recv() => match request {
                 None => break,
-                Some(Request::Refresh) => ticks.reset_immediately(),
-                Some(Request::Diagnose(slo)) => {
-                    let (live, name) = (live.clone(), slo.clone());
-                    let task = diagnosing.entry(slo).or_insert(None);
-                    begin(&mut tasks, task, async move { live.diagnose(&name).await });
-                }
-                Some(Request::Retrain) => {
-                    let live = live.clone();
-                    begin(&mut tasks, &mut training, async move { live.retrain().await });
-                }
+                Some(Request::Refresh) => next = Some(Instant::now()),
+                Some(Request::Diagnose(slo)) => tasks.diagnose(slo),
+                Some(Request::Retrain) => retrain = true,
             },
-            _ = live.events.closed() => break,
-            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
-            _ = ticks.tick() => {
-                let live = live.clone();
-                begin(&mut tasks, &mut refreshing, async move { live.refresh().await });
+            () = live.events.closed() => break,
+            Some(done) = tasks.set.join_next(), if !tasks.set.is_empty() => match done {
+                Ok(Done::Refresh { complete, fetched }) => {
+                    tasks.refreshing = false;
+                    // A past moment does not change: once all of it is known, nothing more is asked.
+                    if !complete {
+                        next = next.or_else(|| Some(Instant::now() + pause));
+                    }
+                    // What is learned from half of the history would be kept as if it were all.
+                    if fetched && !tasks.learning {
+                        tasks.learn(false);
+                    }
+                }
+                Ok(Done::Learn) => tasks.learning = false,
+                Ok(Done::Answer(slo)) => {
+                    tasks.diagnosing.remove(&slo);
+                }
+                // The panic hook has told of it and ends the screens.
+                Err(_) => (tasks.refreshing, tasks.learning) = (false, false),
+            },
+            // A refresh that takes longer than the pause is not run twice.
+            () = wait(next), if next.is_some() && !tasks.refreshing => {
+                next = None;
+                tasks.refresh();
             }
         }
+        if retrain && !tasks.learning {
+            retrain = false;
+            tasks.learn(true);
+        }
     }
-    tasks.abort_all();
+    tasks.set.abort_all();
 }
 
-/// Spawns `work` unless `task` still runs.
-fn begin(
-    tasks: &mut JoinSet<()>,
-    task: &mut Option<AbortHandle>,
-    work: impl Future<Output = ()> + Send + 'static,
-) {
-    if task.as_ref().is_none_or(AbortHandle::is_finished) {
-        *task = Some(tasks.spawn(work));
+async fn wait(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
     }
 }
 
-#[derive(Clone)]
+/// The work under way.
+struct Tasks {
+    live: Arc<Live>,
+    set: JoinSet<Done>,
+    refreshing: bool,
+    learning: bool,
+    diagnosing: BTreeSet<Clean>,
+}
+
+/// Which task ended.
+enum Done {
+    Refresh { complete: bool, fetched: bool },
+    Learn,
+    Answer(Clean),
+}
+
+impl Tasks {
+    fn refresh(&mut self) {
+        self.refreshing = true;
+        let live = Arc::clone(&self.live);
+        self.set.spawn(async move { live.refresh().await });
+    }
+
+    fn learn(&mut self, fresh: bool) {
+        self.learning = true;
+        let live = Arc::clone(&self.live);
+        self.set.spawn(async move {
+            live.learn(fresh).await;
+            Done::Learn
+        });
+    }
+
+    fn diagnose(&mut self, slo: Clean) {
+        // One question a time about the same: the answer would be the same.
+        if !self.diagnosing.insert(slo.clone()) {
+            return;
+        }
+        let live = Arc::clone(&self.live);
+        self.set.spawn(async move {
+            live.diagnose(&slo).await;
+            Done::Answer(slo)
+        });
+    }
+}
+
 struct Live {
     engine: Arc<Engine>,
     at: Option<Timestamp>,
     events: Sender<EngineEvent>,
-    version: Arc<AtomicU64>,
+    known: Mutex<Known>,
+}
+
+/// What was told last.
+#[derive(Default)]
+struct Known {
+    /// Version of the data; results say which they rest on.
+    version: u64,
+    /// Newest window and number of windows of that version.
+    data: Option<(Timestamp, usize)>,
+    /// The moment shown.
+    at: Option<Timestamp>,
+    learned: Option<Arc<Learned>>,
+    /// When learning may be tried again after it failed.
+    rest: Option<Instant>,
+    /// What the last fetch had to remark.
+    warnings: Vec<Clean>,
+    /// The last failure of a refresh: the same one is not told again and again.
+    failure: Option<Clean>,
 }
 
 impl Live {
@@ -90,97 +170,189 @@ impl Live {
         self.at.unwrap_or_else(now)
     }
 
+    /// How old a window is at most whose data still changes.
+    fn settles(&self) -> Duration {
+        self.engine.windows.settle + 2 * self.engine.windows.length
+    }
+
+    /// Whether nothing about the moment can change any more.
+    fn is_past(&self) -> bool {
+        let now = now();
+        self.at.is_some_and(|at| at < now && now.duration_since(at).unsigned_abs() > self.settles())
+    }
+
     async fn tell(&self, event: EngineEvent) {
         // The screens went away: the loop ends by itself.
         let _ = self.events.send(event).await;
     }
 
-    async fn failed(&self, what: &str, error: &EngineError) {
+    async fn failed(&self, slo: Option<&Clean>, what: &str, error: &EngineError) {
         tracing::warn!("{what}: {error}");
-        self.tell(EngineEvent::Failed { what: Clean::new(what), why: Clean::new(&error.to_string()) }).await;
+        let why = Clean::new(&error.to_string());
+        self.tell(EngineEvent::Failed { slo: slo.cloned(), what: Clean::new(what), why }).await;
     }
 
-    async fn refresh(&self) {
+    /// A failure of the refresh that runs again and again.
+    async fn failed_again(&self, what: &str, error: &EngineError) {
+        let why = Clean::new(&error.to_string());
+        let told = self.known.lock().await.failure.replace(why.clone());
+        if told != Some(why) {
+            self.failed(None, what, error).await;
+        }
+    }
+
+    /// The last state there is, with its own time: the screens tell how old it is.
+    async fn show_stored(&self) {
+        for backend in self.engine.backends() {
+            self.tell(EngineEvent::Health(backend)).await;
+        }
+        let now = self.moment();
+        let mut picture = self.engine.picture(now).await;
+        let newest = picture.as_ref().ok().and_then(|p| p.frame.ends.last().copied());
+        let is_old = |newest: &Timestamp| now.duration_since(*newest).unsigned_abs() > self.settles();
+        if let Some(newest) = newest.filter(is_old).filter(|_| self.at.is_none()) {
+            picture = self.engine.picture(newest).await;
+        }
+        match picture {
+            Ok(picture) => {
+                let graph = Arc::clone(&picture.graph);
+                self.publish(picture, graph).await;
+            }
+            Err(error) => self.failed(None, "reading stored windows", &error).await,
+        }
+    }
+
+    /// Asks the backends for what is new, and how they are.
+    async fn refresh(&self) -> Done {
         let health = async {
+            let mut all_up = true;
             for backend in self.engine.health().await {
+                all_up &= backend.state != BackendState::Down;
                 self.tell(EngineEvent::Health(backend)).await;
             }
+            all_up
         };
-        let fetch = async {
-            let progress = Relay(self.events.clone());
-            match self.engine.fetch(self.moment(), now(), &progress).await {
-                Ok(_) => self.publish(None).await,
-                Err(error) => self.failed("fetching history", &error).await,
+        let (all_up, (fetched, _)) = tokio::join!(health, self.fetch(self.moment()));
+        let complete = fetched.as_ref().is_ok_and(|report| report.failed == 0) && all_up && self.is_past();
+        match &fetched {
+            Ok(_) => self.known.lock().await.failure = None,
+            Err(error) => self.failed_again("fetching history", error).await,
+        }
+        Done::Refresh { complete, fetched: fetched.is_ok() }
+    }
+
+    /// Fetches what is missing for `at`, and shows what is known then.
+    async fn fetch(&self, at: Timestamp) -> (Result<FetchReport, EngineError>, Duration) {
+        let clock = Instant::now();
+        let progress = Relay(self.events.clone());
+        let fetched = self.engine.fetch(at, now(), &progress).await;
+        // The last report may have been dropped: the bar must not stay.
+        self.tell(EngineEvent::Progress { stage: Stage::Fetch, done: 1, total: 1, note: Clean::new("") })
+            .await;
+        if let Ok(report) = &fetched {
+            self.known.lock().await.warnings.clone_from(&report.warnings);
+            // Without an answer the old picture stays, and its age tells how old it is.
+            self.show(at).await;
+        }
+        (fetched, clock.elapsed())
+    }
+
+    /// Shows what is known about `at`, with the calls that Jaeger counted if the windows show none.
+    async fn show(&self, at: Timestamp) {
+        match self.engine.picture(at).await {
+            Ok(picture) => {
+                let graph = self.engine.graph(&picture).await;
+                self.publish(picture, graph).await;
             }
-        };
-        tokio::join!(health, fetch);
-        if let Some(learned) = self.model(false).await {
-            self.publish(Some(&learned)).await;
+            Err(error) => self.failed_again("reading stored windows", &error).await,
         }
     }
 
-    /// The model, telling how it stands.
-    async fn model(&self, fresh: bool) -> Option<Arc<Learned>> {
+    /// Gets the model for the moment, tells how it stands, and marks who stands out by it.
+    /// `fresh` trains in any case.
+    async fn learn(&self, fresh: bool) {
+        let at = self.moment();
+        {
+            let known = self.known.lock().await;
+            let rests = known.rest.is_some_and(|until| Instant::now() < until);
+            let current = known.learned.as_ref().is_some_and(|l| self.engine.is_current(l, at));
+            if !fresh && (rests || current) {
+                return;
+            }
+        }
+        let clock = Instant::now();
         let progress = Arc::new(Relay(self.events.clone()));
-        match self.engine.learn(self.moment(), fresh, progress).await {
-            Ok(learned) => {
-                self.tell(EngineEvent::Model(ModelState::Ready(learned.summary.clone()))).await;
-                Some(learned)
-            }
-            Err(error) => {
-                self.tell(EngineEvent::Model(ModelState::Absent(Clean::new(&error.to_string())))).await;
-                None
-            }
+        let learned = self.engine.learn(at, fresh, progress).await;
+        let shown = {
+            let mut known = self.known.lock().await;
+            known.rest = learned.is_err().then(|| Instant::now() + REST * clock.elapsed());
+            let state = match (learned, &known.learned) {
+                (Ok(learned), _) => {
+                    let summary = learned.summary.clone();
+                    known.learned = Some(learned);
+                    ModelState::Ready(summary)
+                }
+                // An older model is better than none.
+                (Err(error), Some(old)) => {
+                    ModelState::Stale(old.summary.clone(), Clean::new(&error.to_string()))
+                }
+                (Err(error), None) => ModelState::Absent(Clean::new(&error.to_string())),
+            };
+            // Answers of the model before are old now.
+            known.version += u64::from(fresh);
+            self.tell(EngineEvent::Model(state)).await;
+            known.at
+        };
+        if let Some(at) = shown {
+            self.show(at).await;
         }
     }
 
-    async fn retrain(&self) {
-        if let Some(learned) = self.model(true).await {
-            self.publish(Some(&learned)).await;
-        }
-    }
-
+    /// Answers why an SLO stands as it does, on the newest data there is.
     async fn diagnose(&self, name: &Clean) {
-        let version = self.version.load(Ordering::Relaxed);
-        let what = format!("diagnosing {name}");
+        let at = self.moment();
+        let fetched = self.fetch(at).await;
+        self.learn(false).await;
+        let version = self.known.lock().await.version;
         let progress = Arc::new(Relay(self.events.clone()));
         let answer = async {
             let slo = self.engine.slo(Some(name.as_str()))?.clone();
-            self.engine.diagnose(&slo, self.moment(), now(), progress).await
+            self.engine.explain(&slo, at, fetched, progress).await
         };
         match answer.await {
             Ok(verdict) => {
                 let verdict = Arc::new(verdict);
                 self.tell(EngineEvent::Verdict { version, slo: name.clone(), verdict }).await;
             }
-            Err(error) => self.failed(&what, &error).await,
+            Err(error) => {
+                let what = format!("searching for the cause of {name}");
+                self.failed(Some(name), &what, &error).await;
+            }
         }
     }
 
-    async fn publish(&self, learned: Option<&Arc<Learned>>) {
-        let picture = match self.engine.picture(self.moment()).await {
-            Ok(picture) => Arc::new(picture),
-            Err(error) => return self.failed("reading stored windows", &error).await,
+    /// Tells the screens of a picture.
+    async fn publish(&self, picture: Picture, graph: Arc<CallGraph>) {
+        let (version, learned, warnings) = {
+            let mut known = self.known.lock().await;
+            let data = picture.frame.ends.last().map(|newest| (*newest, picture.frame.len()));
+            if known.version == 0 || known.data != data {
+                (known.version, known.data) = (known.version + 1, data);
+            }
+            known.at = Some(picture.at);
+            (known.version, known.learned.clone(), known.warnings.clone())
         };
-        let graph = self.engine.graph(&picture).await;
-        let (unusual, learned, of) = (self.engine.unusual(), learned.cloned(), picture.clone());
-        let (services, mut warnings) = match blocking(move || judge(&of, learned.as_deref(), unusual)).await {
-            Ok(judged) => judged,
-            Err(error) => return self.failed("judging the services", &error).await,
-        };
-        warnings.extend(picture.warnings.iter().cloned());
-        let snapshot = Snapshot {
-            version: self.version.fetch_add(1, Ordering::Relaxed) + 1,
-            at: picture.at,
-            frozen: self.at.is_some(),
-            context: self.engine.context.clone(),
-            slos: picture.statuses.clone(),
-            entries: self.engine.slos.iter().map(|s| s.service.clone()).collect(),
-            graph,
-            services,
-            warnings,
-        };
-        self.tell(EngineEvent::Snapshot(Arc::new(snapshot))).await;
+        let (engine, frozen) = (Arc::clone(&self.engine), self.at.is_some());
+        let made = blocking(move || {
+            let mut snapshot = Snapshot::of(&engine, picture, graph, learned.as_deref());
+            (snapshot.version, snapshot.frozen) = (version, frozen);
+            snapshot.warnings.extend(warnings);
+            snapshot
+        });
+        match made.await {
+            Ok(snapshot) => self.tell(EngineEvent::Snapshot(Arc::new(snapshot))).await,
+            Err(error) => self.failed(None, "reading the windows", &error).await,
+        }
     }
 }
 
@@ -199,116 +371,4 @@ impl Progress for Relay {
     fn cancelled(&self) -> bool {
         self.0.is_closed()
     }
-}
-
-/// The services as the screens show them, and what went wrong on the way.
-fn judge(
-    picture: &Picture,
-    learned: Option<&Learned>,
-    unusual: f64,
-) -> (BTreeMap<ServiceName, ServiceView>, Vec<Clean>) {
-    let mut services = views(picture);
-    let judged = learned.map(|learned| suspicion(learned, &picture.frame, unusual, &mut services));
-    let warnings = match judged {
-        Some(Err(error)) => vec![Clean::new(&format!("suspects: {error}"))],
-        _ => Vec::new(),
-    };
-    (services, warnings)
-}
-
-/// What the windows say about each service, without a model.
-fn views(picture: &Picture) -> BTreeMap<ServiceName, ServiceView> {
-    let frame = &picture.frame;
-    let mut views: BTreeMap<ServiceName, ServiceView> = BTreeMap::new();
-    for service in picture.graph.services() {
-        let (now, normal) = latency(frame, service);
-        let view = ServiceView {
-            latency_ms: now,
-            normal_ms: normal,
-            own_ms: now.map(|ms| (ms - slowest_callee(frame, service)).max(0.0)),
-            rate: rate(frame, service),
-            nodes: frame.placement.get(service).cloned().unwrap_or_default(),
-            ..ServiceView::default()
-        };
-        views.insert(service.clone(), view);
-    }
-    views
-}
-
-/// Lowest known quantile of the server latency now and normally: pooled, else the busiest edge's.
-fn latency(frame: &Frame, service: &ServiceName) -> (Option<f64>, Option<f64>) {
-    let served = |rpc: &Rpc| rpc.callee.service() == Some(service);
-    let pooled = |rpc: &Rpc| served(rpc) && rpc.caller == Party::Any;
-    let find = |wanted: &dyn Fn(&Rpc) -> bool| {
-        frame.columns.iter().find_map(|(c, v)| match c {
-            Column::Latency { rpc, side: Side::Server, stat: Stat::Quantile(_) } if wanted(rpc) => Some(v),
-            _ => None,
-        })
-    };
-    let column = find(&served_by_edge(service)).or_else(|| find(&pooled)).or_else(|| find(&served));
-    column.map_or((None, None), |v| (last(v), middle(v)))
-}
-
-fn served_by_edge(service: &ServiceName) -> impl Fn(&Rpc) -> bool + '_ {
-    move |rpc| rpc.callee.service() == Some(service) && rpc.caller.service().is_some()
-}
-
-fn slowest_callee(frame: &Frame, service: &ServiceName) -> f64 {
-    let calls = frame.columns.iter().filter_map(|(c, v)| match c {
-        Column::Latency { rpc, side: Side::Client, stat: Stat::Quantile(_) }
-            if rpc.caller.service() == Some(service) && rpc.callee.service().is_some() =>
-        {
-            last(v)
-        }
-        _ => None,
-    });
-    calls.fold(0.0, f64::max)
-}
-
-fn rate(frame: &Frame, service: &ServiceName) -> Option<f64> {
-    let per_window = frame.columns.iter().find_map(|(c, v)| match c {
-        Column::Latency { rpc, stat: Stat::Count, .. } if rpc.callee.service() == Some(service) => last(v),
-        _ => None,
-    });
-    let measured = frame.columns.iter().find_map(|(c, v)| match c {
-        Column::Metric { entity: Entity::Service(s), feature, pool: Pool::Mean }
-            if s == service && feature.as_str().contains("rate") =>
-        {
-            last(v)
-        }
-        _ => None,
-    });
-    measured.or_else(|| per_window.map(|n| n / frame.length.as_secs_f64().max(1.0)))
-}
-
-/// Newest known value of the last few windows.
-fn last(values: &[f32]) -> Option<f64> {
-    values.iter().rev().take(5).find(|v| v.is_finite()).map(|v| f64::from(*v))
-}
-
-fn middle(values: &[f32]) -> Option<f64> {
-    let mut known: Vec<f32> = values.iter().copied().filter(|v| v.is_finite()).collect();
-    median(&mut known).map(f64::from)
-}
-
-/// Marks how unusual each service's own contribution is.
-fn suspicion(
-    learned: &Learned,
-    frame: &Frame,
-    unusual: f64,
-    views: &mut BTreeMap<ServiceName, ServiceView>,
-) -> candle_core::Result<()> {
-    let found = evidence::collect(&learned.model, &learned.reference, &learned.kinds, frame, unusual)?;
-    for channel in [&found.metrics, &found.latencies, &found.channels] {
-        for (service, findings) in channel {
-            let Some(view) = views.get_mut(service) else { continue };
-            for finding in findings.iter().filter(|f| f.resource != Resource::Load) {
-                if view.surprise.is_none_or(|s| finding.surprise > s) {
-                    view.surprise = Some(finding.surprise);
-                    view.resource = Some(finding.resource);
-                }
-            }
-        }
-    }
-    Ok(())
 }

@@ -9,10 +9,14 @@ pub mod live;
 pub mod probe;
 mod shelf;
 pub mod snapshot;
+mod units;
+pub mod views;
 
 pub use core::{Engine, Picture, now};
 pub use error::EngineError;
 pub use learn::Learned;
 pub use live::live;
 pub use probe::Probe;
-pub use snapshot::{EngineEvent, ModelState, Request, ServiceView, Snapshot};
+pub use snapshot::{
+    CallView, EngineEvent, Entry, Load, ModelState, Reading, Readings, Request, ServiceView, Snapshot,
+};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::causal::CallGraph;
 use crate::domain::{
-    BackendHealth, Clean, ModelSummary, NodeName, Resource, ServiceName, SloStatus, Stage, Timestamp, Verdict,
+    BackendHealth, Clean, ModelSummary, NodeName, Quantile, Resource, ServiceName, SloStatus, Stage,
+    Timestamp, Verdict,
 };
 
 /// State of the model as the header shows it.
@@ -28,17 +29,61 @@ pub enum ModelState {
     Stale(ModelSummary, Clean),
 }
 
+/// A latency quantile now and normally, both from one and the same column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Which quantile.
+    pub quantile: Quantile,
+    /// Its median over the newest windows, milliseconds.
+    pub now_ms: Option<f64>,
+    /// Its median over earlier windows that met the objectives.
+    pub normal_ms: Option<f64>,
+}
+
+impl Reading {
+    /// How many times slower than normal.
+    pub fn ratio(&self) -> Option<f64> {
+        Some(self.now_ms? / self.normal_ms.filter(|n| *n > 0.0)?)
+    }
+}
+
+/// Readings of one latency by quantile, lowest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Readings(pub Vec<Reading>);
+
+impl Readings {
+    /// The one for `quantile`, else the nearest there is.
+    pub fn nearest(&self, quantile: Quantile) -> Option<Reading> {
+        self.0.iter().copied().min_by_key(|r| r.quantile.0.abs_diff(quantile.0))
+    }
+
+    /// The one for exactly `quantile`.
+    pub fn of(&self, quantile: Quantile) -> Option<Reading> {
+        self.0.iter().copied().find(|r| r.quantile == quantile)
+    }
+}
+
+/// How much work arrives at a service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    /// Newest value.
+    pub value: f64,
+    /// Its unit, as the catalogue names it.
+    pub unit: Clean,
+    /// Whether it is the mean of several replicas rather than their sum.
+    pub each: bool,
+}
+
 /// One service as the dependency tree shows it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceView {
-    /// Median (or lowest known quantile) of its server latency now, milliseconds.
-    pub latency_ms: Option<f64>,
-    /// The same over normal windows.
-    pub normal_ms: Option<f64>,
-    /// Part of the latency that is its own, not its callees'.
+    /// From request received to response sent, whoever asked.
+    pub served: Readings,
+    /// About how much of that is its own at most, milliseconds: what its slowest callee leaves. Rough,
+    /// since quantiles do not subtract exactly; an upper end, since calls may run one after another.
     pub own_ms: Option<f64>,
-    /// Calls per second.
-    pub rate: Option<f64>,
+    /// What arrives.
+    pub load: Option<Load>,
     /// How unusual its own contribution is (−ln of the calibrated tail probability).
     pub surprise: Option<f64>,
     /// The resource that stands out.
@@ -47,10 +92,29 @@ pub struct ServiceView {
     pub nodes: Vec<NodeName>,
 }
 
+/// One call edge: what the caller waits for, network included; where only the callee tells, what it
+/// takes there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallView {
+    /// The latencies.
+    pub latency: Readings,
+    /// Whether they were measured at the caller.
+    pub at_caller: bool,
+}
+
+/// Where requests of users enter, for one SLO.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The service.
+    pub service: ServiceName,
+    /// The SLO's own latency.
+    pub reading: Reading,
+}
+
 /// Everything the screens show about one moment. Immutable; shared by `Arc`.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Counts up; a result made from an older snapshot is recognised by it.
+    /// Counts up when the data changes; a result made from older data is recognised by it.
     pub version: u64,
     /// The moment it describes: now, or `--at`.
     pub at: Timestamp,
@@ -60,12 +124,16 @@ pub struct Snapshot {
     pub context: Clean,
     /// One line an SLO, in the order of the configuration.
     pub slos: Vec<SloStatus>,
-    /// Entry service of each SLO.
-    pub entries: Vec<ServiceName>,
+    /// Entry of each SLO, in the same order.
+    pub entries: Vec<Entry>,
     /// The call graph.
     pub graph: Arc<CallGraph>,
     /// Services by name.
     pub services: BTreeMap<ServiceName, ServiceView>,
+    /// Calls by caller and callee, where there is a latency.
+    pub calls: BTreeMap<(ServiceName, ServiceName), CallView>,
+    /// From this surprise on a service stands out.
+    pub unusual: f64,
     /// Things the reader should know.
     pub warnings: Vec<Clean>,
 }
@@ -92,7 +160,7 @@ pub enum EngineEvent {
     Snapshot(Arc<Snapshot>),
     /// The answer for an SLO, by name.
     Verdict {
-        /// Version of the snapshot it was asked on.
+        /// Version of the data it rests on.
         version: u64,
         /// SLO.
         slo: Clean,
@@ -101,6 +169,8 @@ pub enum EngineEvent {
     },
     /// Something failed; the screens keep what they have.
     Failed {
+        /// The SLO whose question failed; `None` for work that no question asked for.
+        slo: Option<Clean>,
         /// What was tried.
         what: Clean,
         /// Why it failed and what to do.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::engine::Load;
+
 /// Shown where there is no value.
 pub const NONE: &str = "-";
 
@@ -17,11 +19,6 @@ pub fn latency(ms: Option<f64>) -> String {
         Some(v) if v.abs() < 1e8 => format!("{:.0} s", v / 1e3),
         Some(v) => format!("{:.0e} s", v / 1e3),
     }
-}
-
-/// Milliseconds without a unit, for intervals: `171`, `8.3`.
-pub fn plain_ms(ms: f64) -> String {
-    latency(Some(ms)).trim_end_matches(" ms").to_owned()
 }
 
 /// Any quantity in three digits with an SI prefix: `0.93`, `12.4M`.
@@ -56,6 +53,46 @@ pub fn rate(per_second: Option<f64>) -> String {
         Some(v) if v.abs() < 9.95 => format!("{v:.1}/s"),
         Some(v) if v.abs() < 999.5 => format!("{v:.0}/s"),
         Some(v) => format!("{}/s", quantity(Some(v))),
+    }
+}
+
+/// Two digits of a latency that is only about right: `190 ms`, `1.9 s`.
+pub fn rough(ms: f64) -> String {
+    let scale = if ms.abs() < 1e-3 { 1.0 } else { 10f64.powf(ms.abs().log10().floor() - 1.0) };
+    let rounded = (ms / scale).round() * scale;
+    match latency(Some(rounded)) {
+        text if (1e3..1e4).contains(&rounded) => text.replacen("0 s", " s", 1),
+        text => text,
+    }
+}
+
+/// How much work arrives: `42/s`, `42/s each`.
+pub fn load(load: Option<&Load>) -> String {
+    let Some(load) = load else { return NONE.to_owned() };
+    let each = if load.each { " each" } else { "" };
+    format!("{}{each}", measured(Some(load.value), Some(load.unit.as_str())))
+}
+
+/// A value with its unit, where it is one that people read at a glance: `37.2 MB`, `46 %`.
+pub fn measured(value: Option<f64>, unit: Option<&str>) -> String {
+    let scaled = |unit: &str| {
+        let text = quantity(value);
+        match text.strip_suffix(['k', 'M', 'G', 'T']) {
+            Some(number) => format!("{number} {}{unit}", &text[number.len()..]),
+            None => format!("{text} {unit}"),
+        }
+    };
+    match (value.filter(|v| v.is_finite()), unit) {
+        (None, _) => NONE.to_owned(),
+        (_, None) => quantity(value),
+        (Some(v), Some("ms")) => latency(Some(v)),
+        (Some(v), Some("s")) => latency(Some(1e3 * v)),
+        (Some(v), Some("%")) => percent(Some(v / 100.0)),
+        (Some(v), Some("ratio")) => percent(Some(v)),
+        (Some(_), Some("bytes")) => scaled("B"),
+        (Some(_), Some("bytes/s")) => scaled("B/s"),
+        (Some(_), Some("1/s" | "requests/s" | "req/s" | "rps" | "qps" | "calls/s")) => rate(value),
+        (Some(_), Some(_)) => quantity(value),
     }
 }
 

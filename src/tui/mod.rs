@@ -15,7 +15,6 @@ mod format;
 pub mod keymap;
 pub mod pace;
 pub mod picture;
-pub mod problems;
 mod run;
 pub mod state;
 mod symbols;
@@ -30,6 +29,7 @@ use std::time::Duration;
 
 pub use run::run;
 
+use crate::config::Problems;
 use crate::domain::Clean;
 use keymap::Keymap;
 use theme::Themes;
@@ -49,6 +49,8 @@ pub struct TuiOptions {
     pub frame_interval: Duration,
     /// The SLO to select first.
     pub slo: Option<Clean>,
+    /// What to say first, such as what is odd about the configuration.
+    pub notice: Option<String>,
 }
 
 /// Least time between two frames, unless told otherwise.
@@ -59,7 +61,7 @@ impl TuiOptions {
     ///
     /// # Errors
     /// Never for a released program: tests read the embedded files.
-    pub fn builtin() -> Result<Self, problems::Problems> {
+    pub fn builtin() -> Result<Self, Problems> {
         Ok(Self {
             keymap: Keymap::builtin()?,
             themes: Themes::builtin()?,
@@ -67,6 +69,7 @@ impl TuiOptions {
             no_color: false,
             frame_interval: FRAME_INTERVAL,
             slo: None,
+            notice: None,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::{
     BackendHealth, BackendKind, BackendState, Clean, ServiceName, SloStatus, Stage, Timestamp, Verdict,
 };
-use crate::engine::{EngineEvent, ModelState, Snapshot};
+use crate::engine::{EngineEvent, Entry, ModelState, Reading, Snapshot};
 
 /// Data older than this is greyed: three windows of the default length.
 pub const STALE_AFTER: Duration = Duration::from_secs(180);
@@ -97,11 +97,26 @@ impl Picture {
         self.snapshot.as_ref()?.slos.iter().find(|s| s.name == *name)
     }
 
-    /// The entry service of an SLO.
-    pub fn entry(&self, name: &Clean) -> Option<&ServiceName> {
+    /// Where requests that an SLO is about enter.
+    pub fn entry(&self, name: &Clean) -> Option<&Entry> {
         let snapshot = self.snapshot.as_ref()?;
         let at = snapshot.slos.iter().position(|s| s.name == *name)?;
         snapshot.entries.get(at)
+    }
+
+    /// What `parent` waits for `service`; users, without a parent. At the quantile of the SLO
+    /// called `slo` if there is one, else at the nearest.
+    pub fn waits(&self, slo: &Clean, parent: Option<&ServiceName>, service: &ServiceName) -> Option<Reading> {
+        let entry = self.entry(slo)?;
+        let Some(parent) = parent else { return Some(entry.reading) };
+        let call = self.snapshot.as_ref()?.calls.get(&(parent.clone(), service.clone()))?;
+        call.latency.nearest(entry.reading.quantile)
+    }
+
+    /// What `service` takes for its answers, whoever asks.
+    pub fn serves(&self, slo: &Clean, service: &ServiceName) -> Option<Reading> {
+        let quantile = self.entry(slo)?.reading.quantile;
+        self.snapshot.as_ref()?.services.get(service)?.served.nearest(quantile)
     }
 
     /// Age of the data; `None` without data and at a fixed past moment, where it does not age.

@@ -135,7 +135,10 @@ struct Ui {
 impl Ui {
     fn new(options: TuiOptions) -> io::Result<Self> {
         let themes = if options.no_color { options.themes.without_colour() } else { options.themes };
-        let state = State::new(Timestamp::now(), options.keymap, themes, options.ascii, options.slo);
+        let mut state = State::new(Timestamp::now(), options.keymap, themes, options.ascii, options.slo);
+        if let Some(notice) = options.notice {
+            state.say(notice);
+        }
         let mut ui = Self {
             state,
             painter: Painter::default(),

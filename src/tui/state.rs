@@ -10,6 +10,7 @@ use super::symbols::Symbols;
 use super::theme::Themes;
 use super::tree::{Place, TreeRows};
 use crate::domain::{Clean, Ranked, ServiceName, SloStatus, Timestamp};
+use crate::engine::Reading;
 
 /// The three screens, from wide to deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -198,7 +199,17 @@ impl State {
 
     /// The entry service of the selected SLO.
     pub fn selected_entry(&self) -> Option<&ServiceName> {
-        self.picture().entry(self.slo.as_ref()?)
+        self.picture().entry(self.slo.as_ref()?).map(|entry| &entry.service)
+    }
+
+    /// What the parent of a line of the tree waits for its service.
+    pub fn waits(&self, place: &Place) -> Option<Reading> {
+        self.picture().waits(self.slo.as_ref()?, place.parent.as_ref(), &place.service)
+    }
+
+    /// Whether newer data than a verdict rests on has come since.
+    pub fn is_outdated(&self, answer: &Answer) -> bool {
+        self.picture().snapshot.as_ref().is_some_and(|s| s.version > answer.version)
     }
 
     /// The verdict on the selected SLO.

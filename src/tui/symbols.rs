@@ -91,7 +91,7 @@ impl Symbols {
         rule: "-",
         wall: "|",
         arrow: "->",
-        dot: "-",
+        dot: "|",
         ellipsis: "~",
         spark: ["_", ".", "-", "=", "+", "*", "%", "#"],
         gap: " ",

@@ -72,10 +72,9 @@ fn engine(state: &mut State, event: &EngineEvent) {
             };
             state.say(text);
         }
-        EngineEvent::Failed { what, why } => {
+        EngineEvent::Failed { slo, what, why } => {
             let text = format!("{what} failed: {why}");
-            // The engine does not say which question failed, so none may look as if it still ran.
-            for asked in state.asked.values_mut() {
+            if let Some(asked) = slo.as_ref().and_then(|slo| state.asked.get_mut(slo)) {
                 asked.failure = Some(text.clone());
             }
             state.notice = Some(Notice { text, failure: true, since: state.now });
@@ -97,13 +96,12 @@ fn go(state: &mut State, screen: Screen) -> Vec<Effect> {
     if screen == Screen::Verdict { diagnose_if_needed(state) } else { Vec::new() }
 }
 
-/// Asks why the selected SLO stands as it does, unless that is known or asked already.
+/// Asks why the selected SLO stands as it does, unless that is known of the newest data, or asked already.
 fn diagnose_if_needed(state: &mut State) -> Vec<Effect> {
     let Some(slo) = state.slo.clone() else { return Vec::new() };
-    if state.live.verdicts.contains_key(&slo)
-        || state.asked.contains_key(&slo)
-        || state.live.slo(&slo).is_none()
-    {
+    let newest = state.live.snapshot.as_ref().map_or(0, |s| s.version);
+    let answered = state.live.verdicts.get(&slo).is_some_and(|a| a.version >= newest);
+    if answered || state.asked.contains_key(&slo) || state.live.slo(&slo).is_none() {
         return Vec::new();
     }
     diagnose(state, slo)

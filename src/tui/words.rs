@@ -3,11 +3,17 @@
 use std::fmt::Write as _;
 
 use super::format;
-use crate::domain::{Basis, Counterfactual, Culprit, Resource, ServiceName, Verdict, VerdictKind};
+use crate::domain::{
+    Basis, Clean, Counterfactual, Culprit, Resource, ResourceCause, ServiceName, Verdict, VerdictKind,
+};
 
-/// What a kind of answer means for the reader.
-pub fn meaning(kind: VerdictKind) -> &'static str {
-    match kind {
+/// What an answer means for the reader.
+pub fn meaning(v: &Verdict) -> &'static str {
+    let falls_short = || v.culprits.iter().filter_map(|c| c.counterfactual).all(|c| c.p_slo_met < 0.5);
+    match v.kind {
+        VerdictKind::Culprits if falls_short() => {
+            "the services named here are to blame, but bringing them back to normal may not be enough"
+        }
         VerdictKind::Culprits => "bringing the services named here back to normal would meet the SLO",
         VerdictKind::Load => "every service does what is normal for this load; the load itself is not",
         VerdictKind::Latent => "a service is to blame, but no measured metric tells why",
@@ -33,10 +39,26 @@ pub fn reading(v: &Verdict) -> String {
     format!("{} {observed}, objective {}", v.slo.quantile, format::latency(Some(v.slo.objective_ms)))
 }
 
-/// "171 ms [150-198]".
+/// "171 ms [150-198]", or "932 ms [784 ms-1.06 s]" where the units differ.
 pub fn interval(c: &Counterfactual) -> String {
-    let (low, high) = (format::plain_ms(c.low_ms), format::plain_ms(c.high_ms));
-    format!("{} [{low}-{high}]", format::latency(Some(c.quantile_ms)))
+    let [middle, low, high] = [c.quantile_ms, c.low_ms, c.high_ms].map(|ms| format::latency(Some(ms)));
+    let unit = |text: &str| text.rsplit(' ').next().unwrap_or_default().to_owned();
+    let one = unit(&middle);
+    let bare = |text: &str| text.strip_suffix(&one).unwrap_or(text).trim_end().to_owned();
+    match unit(&low) == one && unit(&high) == one {
+        true => format!("{middle} [{}-{}]", bare(&low), bare(&high)),
+        false => format!("{middle} [{low}-{high}]"),
+    }
+}
+
+/// "747 ms, normally 3.5 ms".
+pub fn against(r: &ResourceCause) -> String {
+    format!("{}, normally {}", measured(r, r.observed), measured(r, r.normal))
+}
+
+/// A value of a resource's metric.
+pub fn measured(r: &ResourceCause, value: Option<f64>) -> String {
+    format::measured(value, r.unit.as_ref().map(Clean::as_str))
 }
 
 /// Everything in one sentence.
@@ -113,7 +135,7 @@ pub fn report(v: &Verdict) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}: {} at {}", v.slo.name, v.slo.state, v.at);
     let _ = writeln!(out, "{}", headline(v));
-    let _ = writeln!(out, "Verdict: {} - {}", v.kind.word(), meaning(v.kind));
+    let _ = writeln!(out, "Verdict: {} - {}", v.kind.word(), meaning(v));
     for c in &v.culprits {
         let _ = write!(out, "- {}", c.service);
         if let Some(node) = &c.node {
@@ -125,8 +147,7 @@ pub fn report(v: &Verdict) -> String {
         }
         out.push('\n');
         for r in &c.resources {
-            let (observed, normal) = (format::quantity(r.observed), format::quantity(r.normal));
-            let _ = writeln!(out, "    {} {}: {observed}, normally {normal}", r.resource, r.metric);
+            let _ = writeln!(out, "    {} {}: {}", r.resource, r.metric, against(r));
         }
     }
     let _ = writeln!(out, "Ranking ({}):", basis(v.basis));

@@ -283,6 +283,20 @@ impl Http {
         }
     }
 
+    /// Health before anything was asked.
+    pub(crate) fn unasked(&self, kind: BackendKind) -> BackendHealth {
+        BackendHealth {
+            kind,
+            url: self.inner.base.shown(),
+            state: BackendState::Connecting,
+            detail: None,
+            flavour: None,
+            clock_offset_ms: None,
+            latency_ms: None,
+            last_ok: None,
+        }
+    }
+
     fn vitals(&self) -> Vitals {
         *self.inner.vitals.lock().unwrap_or_else(PoisonError::into_inner)
     }

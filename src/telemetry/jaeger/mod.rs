@@ -263,6 +263,11 @@ impl Jaeger {
         Ok(links.into_iter().map(edge).collect())
     }
 
+    /// How it is before anything was asked.
+    pub fn unasked(&self) -> BackendHealth {
+        self.http.unasked(BackendKind::Jaeger)
+    }
+
     /// Asks for flavour and clock; never fails: what went wrong is in the answer.
     pub async fn health(&self) -> BackendHealth {
         // Probing is a request; once the flavour is known, another one must show that the server lives.

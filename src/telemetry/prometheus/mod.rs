@@ -87,6 +87,11 @@ impl Prometheus {
         Ok(range::merge(replies))
     }
 
+    /// How it is before anything was asked.
+    pub fn unasked(&self) -> BackendHealth {
+        self.http.unasked(BackendKind::Prometheus)
+    }
+
     /// Asks for version and clock; never fails: what went wrong is in the answer.
     pub async fn health(&self) -> BackendHealth {
         let outcome = match self.version().await {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::tui::problems::did_you_mean;
+use crate::config::problem::did_you_mean;
 
 /// Named keys, besides single characters and f1 ... f12.
 const NAMED: [(&str, KeyCode); 16] = [
@@ -127,7 +127,7 @@ impl FromStr for Chord {
                 "alt" => KeyModifiers::ALT,
                 "shift" => KeyModifiers::SHIFT,
                 _ => {
-                    let hint = did_you_mean(prefix, ["ctrl", "alt", "shift"]);
+                    let hint = hint(prefix, ["ctrl", "alt", "shift"]);
                     return Err(format!("unknown modifier `{prefix}` in key `{text}`{hint}"));
                 }
             };
@@ -138,12 +138,16 @@ impl FromStr for Chord {
             (None, _) => return Err("a key must not be empty".to_owned()),
             (Some(c), None) if !c.is_control() => KeyCode::Char(c),
             _ => named(rest).ok_or_else(|| {
-                let hint = did_you_mean(rest, NAMED.iter().map(|(n, _)| *n));
+                let hint = hint(rest, NAMED.iter().map(|(n, _)| *n));
                 format!("unknown key `{text}`{hint}")
             })?,
         };
         Ok(Self::new(code, modifiers))
     }
+}
+
+fn hint<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    did_you_mean(word, known).map_or_else(String::new, |hint| format!(", {hint}"))
 }
 
 fn named(name: &str) -> Option<KeyCode> {

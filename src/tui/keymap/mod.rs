@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue};
 pub use chord::Chord;
 
 use super::action::Action;
-use super::problems::{Collector, Problems, did_you_mean};
+use crate::config::Problems;
+use crate::config::problem::{Findings, did_you_mean};
 
 /// The default keymap file.
 pub const DEFAULT: &str = include_str!("../../../keymaps/default.toml");
@@ -60,7 +61,7 @@ impl Keymap {
     }
 
     fn patch(&mut self, file: &str, text: &str) -> Result<(), Problems> {
-        let mut problems = Collector::new(file, text);
+        let mut problems = Findings::default();
         let patch = read(text, &mut problems);
         for (action, _) in &patch.bindings {
             for old in self.keys.remove(action).unwrap_or_default() {
@@ -75,20 +76,21 @@ impl Keymap {
             }
             self.keys.insert(action, chords);
         }
-        if problems.is_empty() && self.keys(Action::Quit).is_empty() {
+        if !problems.fatal() && self.keys(Action::Quit).is_empty() {
             let at = patch.quit.unwrap_or(0..0);
-            problems.add(at, "`quit` has no key left: give it one, for example quit = [\"q\"]");
+            let help = "give it one, for example quit = [\"q\"]".to_owned();
+            problems.error(at, "`quit` has no key left", Some(help));
         }
-        problems.finish(())
+        problems.unless_fatal((), file, text)
     }
 }
 
 /// Reads a file to its end, noting every mistake.
-fn read(text: &str, problems: &mut Collector<'_>) -> Patch {
+fn read(text: &str, problems: &mut Findings) -> Patch {
     let mut patch = Patch { bindings: Vec::new(), quit: None };
     let (root, errors) = DeTable::parse_recoverable(text);
     for e in errors {
-        problems.add(e.span().unwrap_or(0..0), e.message());
+        problems.error(e.span().unwrap_or(0..0), e.message(), None);
     }
     let mut taken: HashMap<Chord, Action> = HashMap::new();
     for (section, value) in root.get_ref() {
@@ -101,7 +103,7 @@ fn read(text: &str, problems: &mut Collector<'_>) -> Patch {
                 for (key, keys) in entries {
                     let Some(action) = Action::from_name(key.get_ref()) else {
                         let hint = did_you_mean(key.get_ref(), Action::ALL.iter().map(|a| a.name()));
-                        problems.add(key.span(), format!("unknown action `{}`{hint}", key.get_ref()));
+                        problems.error(key.span(), format!("unknown action `{}`", key.get_ref()), hint);
                         continue;
                     };
                     if action == Action::Quit {
@@ -110,7 +112,7 @@ fn read(text: &str, problems: &mut Collector<'_>) -> Patch {
                     let chords = chords(keys, problems, |chord, span, problems| {
                         if let Some(other) = taken.insert(chord, action) {
                             let twice = format!("key `{chord}` is given to `{}` already", other.name());
-                            problems.add(span, twice);
+                            problems.error(span, twice, None);
                         }
                     });
                     patch.bindings.push((action, chords));
@@ -118,8 +120,8 @@ fn read(text: &str, problems: &mut Collector<'_>) -> Patch {
             }
             _ => {
                 let hint = did_you_mean(name, ["keys"]);
-                problems
-                    .add(section.span(), format!("only the table [keys] belongs here, not `{name}`{hint}"));
+                let message = format!("only the table [keys] belongs here, not `{name}`");
+                problems.error(section.span(), message, hint);
             }
         }
     }
@@ -129,8 +131,8 @@ fn read(text: &str, problems: &mut Collector<'_>) -> Patch {
 /// One key, or a list of keys.
 fn chords(
     value: &toml::Spanned<DeValue<'_>>,
-    problems: &mut Collector<'_>,
-    mut each: impl FnMut(Chord, Range<usize>, &mut Collector<'_>),
+    problems: &mut Findings,
+    mut each: impl FnMut(Chord, Range<usize>, &mut Findings),
 ) -> Vec<Chord> {
     let items: Vec<_> = match value.get_ref() {
         DeValue::Array(items) => items.iter().collect(),
@@ -143,8 +145,8 @@ fn chords(
                 each(chord, item.span(), problems);
                 out.push(chord);
             }
-            Some(Err(message)) => problems.add(item.span(), message),
-            None => problems.add(item.span(), "expected a key such as \"q\", or a list of keys"),
+            Some(Err(message)) => problems.error(item.span(), message, None),
+            None => problems.error(item.span(), "expected a key such as \"q\", or a list of keys", None),
         }
     }
     out
@@ -195,11 +197,16 @@ mod tests {
         let problems = Keymap::with_user("my/keys.toml", text).unwrap_err();
         assert_eq!(
             problems.to_string(),
-            "my/keys.toml:2:1: unknown action `refrsh`, did you mean `refresh`?\n\
+            "my/keys.toml:2:1: unknown action `refrsh`\n\
+             \x20 2 | refrsh = [\"r\"]\n    | ^^^^^^\n  = did you mean `refresh`?\n\
              my/keys.toml:3:12: unknown key `entre`, did you mean `enter`?\n\
+             \x20 3 | up = [\"x\", \"entre\"]\n    |            ^^^^^^^\n\
              my/keys.toml:4:9: key `x` is given to `up` already\n\
+             \x20 4 | down = [\"x\"]\n    |         ^^^\n\
              my/keys.toml:5:8: expected a key such as \"q\", or a list of keys\n\
-             my/keys.toml:6:2: only the table [keys] belongs here, not `kyes`, did you mean `keys`?"
+             \x20 5 | sort = 3\n    |        ^\n\
+             my/keys.toml:6:2: only the table [keys] belongs here, not `kyes`\n\
+             \x20 6 | [kyes]\n    |  ^^^^\n  = did you mean `keys`?"
         );
     }
 
@@ -215,6 +222,6 @@ mod tests {
     fn a_syntax_error_has_a_place() {
         let problems = Keymap::with_user("k.toml", "[keys]\nup = [\"x\"\n").unwrap_err();
         assert!(problems.to_string().starts_with("k.toml:"), "{problems}");
-        assert!(problems.list[0].line >= 2);
+        assert!(problems.0[0].line >= 2);
     }
 }

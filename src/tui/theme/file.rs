@@ -7,7 +7,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Role, Theme};
-use crate::tui::problems::{Collector, Problems, did_you_mean};
+use crate::config::Problems;
+use crate::config::problem::{Findings, did_you_mean};
 
 const ATTRIBUTES: [(&str, Modifier); 5] = [
     ("bold", Modifier::BOLD),
@@ -19,11 +20,11 @@ const ATTRIBUTES: [(&str, Modifier); 5] = [
 
 /// Reads a theme that may build on one of `known`; without `inherits` it builds on the first.
 pub(super) fn read(file: &str, text: &str, known: &[Theme]) -> Result<Theme, Problems> {
-    let mut problems = Collector::new(file, text);
+    let mut problems = Findings::default();
     let (root, errors) = DeTable::parse_recoverable(text);
     let syntax_is_fine = errors.is_empty();
     for e in errors {
-        problems.add(e.span().unwrap_or(0..0), e.message());
+        problems.error(e.span().unwrap_or(0..0), e.message(), None);
     }
     let (mut name, mut parent, mut table) = (None, known.first(), None);
     for (key, value) in root.get_ref() {
@@ -33,20 +34,21 @@ pub(super) fn read(file: &str, text: &str, known: &[Theme]) -> Result<Theme, Pro
                 Some(theme) => parent = Some(theme),
                 None => {
                     let hint = did_you_mean(s, known.iter().map(Theme::name));
-                    problems.add(value.span(), format!("unknown theme `{s}`{hint}"));
+                    problems.error(value.span(), format!("unknown theme `{s}`"), hint);
                 }
             },
             ("styles", DeValue::Table(t)) => table = Some(t),
-            ("name" | "inherits", _) => problems.add(value.span(), "expected a name in quotes"),
-            ("styles", _) => problems.add(value.span(), "expected a table: [styles]"),
+            ("name" | "inherits", _) => problems.error(value.span(), "expected a name in quotes", None),
+            ("styles", _) => problems.error(value.span(), "expected a table: [styles]", None),
             (other, _) => {
                 let hint = did_you_mean(other, ["name", "inherits", "styles"]);
-                problems.add(key.span(), format!("unknown setting `{other}`{hint}"));
+                problems.error(key.span(), format!("unknown setting `{other}`"), hint);
             }
         }
     }
     if name.is_none() && syntax_is_fine {
-        problems.add(0..0, "a theme needs a name, for example name = \"mine\"");
+        let help = "for example name = \"mine\"".to_owned();
+        problems.error(0..0, "a theme needs a name", Some(help));
     }
     let mut styles = parent.map_or([Style::new(); Role::ALL.len()], |t| t.styles);
     for (key, value) in table.into_iter().flatten() {
@@ -54,17 +56,17 @@ pub(super) fn read(file: &str, text: &str, known: &[Theme]) -> Result<Theme, Pro
             Some(role) => styles[role as usize] = style(value, &mut problems),
             None => {
                 let hint = did_you_mean(key.get_ref(), Role::ALL.iter().map(|r| r.name()));
-                problems.add(key.span(), format!("unknown style `{}`{hint}", key.get_ref()));
+                problems.error(key.span(), format!("unknown style `{}`", key.get_ref()), hint);
             }
         }
     }
-    problems.finish(Theme { name: name.unwrap_or_default(), styles })
+    problems.unless_fatal(Theme { name: name.unwrap_or_default(), styles }, file, text)
 }
 
-fn style(value: &Spanned<DeValue<'_>>, problems: &mut Collector<'_>) -> Style {
+fn style(value: &Spanned<DeValue<'_>>, problems: &mut Findings) -> Style {
     let mut style = Style::new();
     let Some(table) = value.get_ref().as_table() else {
-        problems.add(value.span(), "expected a style such as { fg = \"red\", bold = true }");
+        problems.error(value.span(), "expected a style such as { fg = \"red\", bold = true }", None);
         return style;
     };
     for (key, value) in table {
@@ -74,11 +76,11 @@ fn style(value: &Spanned<DeValue<'_>>, problems: &mut Collector<'_>) -> Style {
             other => match (ATTRIBUTES.iter().find(|(n, _)| *n == other), value.get_ref().as_bool()) {
                 (Some((_, attribute)), Some(true)) => style = style.add_modifier(*attribute),
                 (Some(_), Some(false)) => {}
-                (Some(_), None) => problems.add(value.span(), "expected true or false"),
+                (Some(_), None) => problems.error(value.span(), "expected true or false", None),
                 (None, _) => {
                     let names = ATTRIBUTES.iter().map(|(n, _)| *n).chain(["fg", "bg"]);
                     let hint = did_you_mean(other, names);
-                    problems.add(key.span(), format!("unknown attribute `{other}`{hint}"));
+                    problems.error(key.span(), format!("unknown attribute `{other}`"), hint);
                 }
             },
         }
@@ -86,18 +88,16 @@ fn style(value: &Spanned<DeValue<'_>>, problems: &mut Collector<'_>) -> Style {
     style
 }
 
-fn colour(value: &Spanned<DeValue<'_>>, problems: &mut Collector<'_>) -> Option<Color> {
+fn colour(value: &Spanned<DeValue<'_>>, problems: &mut Findings) -> Option<Color> {
     let Some(text) = value.get_ref().as_str() else {
-        problems.add(value.span(), "expected a colour in quotes");
+        problems.error(value.span(), "expected a colour in quotes", None);
         return None;
     };
     match Color::from_str(text) {
         Ok(colour) => Some(colour),
         Err(_) => {
-            let message = format!(
-                "unknown colour `{text}`: use a name such as \"light red\", a number 0-255 or \"#rrggbb\""
-            );
-            problems.add(value.span(), message);
+            let help = "use a name such as \"light red\", a number 0-255 or \"#rrggbb\"";
+            problems.error(value.span(), format!("unknown colour `{text}`"), Some(help.to_owned()));
             None
         }
     }

@@ -7,7 +7,8 @@ use ratatui::style::{Modifier, Style};
 
 pub use role::Role;
 
-use super::problems::{Problems, did_you_mean};
+use crate::config::Problems;
+use crate::config::problem::did_you_mean;
 
 /// The embedded theme files, the default first.
 const BUILTIN: [(&str, &str); 3] = [
@@ -94,6 +95,7 @@ impl Themes {
             None => {
                 let known: Vec<_> = self.list.iter().map(Theme::name).collect();
                 let hint = did_you_mean(name, known.iter().copied());
+                let hint = hint.map_or_else(String::new, |hint| format!(", {hint}"));
                 Err(format!("unknown theme `{name}`{hint} Known: {}", known.join(", ")))
             }
         }
@@ -189,12 +191,19 @@ mod tests {
         let problems = Themes::builtin().unwrap().add("x.toml", text).unwrap_err();
         assert_eq!(
             problems.to_string(),
-            "x.toml:2:12: unknown theme `drak`, did you mean `dark`?\n\
-             x.toml:4:1: unknown style `brached`, did you mean `breached`?\n\
-             x.toml:5:13: unknown colour `gren`: use a name such as \"light red\", a number 0-255 or \"#rrggbb\"\n\
+            "x.toml:2:12: unknown theme `drak`\n\
+             \x20 2 | inherits = \"drak\"\n    |            ^^^^^^\n  = did you mean `dark`?\n\
+             x.toml:4:1: unknown style `brached`\n\
+             \x20 4 | brached = { fg = \"red\" }\n    | ^^^^^^^\n  = did you mean `breached`?\n\
+             x.toml:5:13: unknown colour `gren`\n\
+             \x20 5 | ok = { fg = \"gren\", blink = true }\n    |             ^^^^^^\n\
+             \x20 = use a name such as \"light red\", a number 0-255 or \"#rrggbb\"\n\
              x.toml:5:21: unknown attribute `blink`\n\
+             \x20 5 | ok = { fg = \"gren\", blink = true }\n    |                     ^^^^^\n\
              x.toml:6:17: expected true or false\n\
-             x.toml:7:1: unknown style `foo`"
+             \x20 6 | muted = { dim = 1 }\n    |                 ^\n\
+             x.toml:7:1: unknown style `foo`\n\
+             \x20 7 | foo = 3\n    | ^^^"
         );
     }
 

@@ -156,7 +156,9 @@ fn show_verdict(state: &mut State) -> Vec<Effect> {
     if state.slo.is_none() {
         state.say("no SLO is known yet");
     }
+    // The entry is where the cursor stands by itself: that is no choice of the user's.
     if state.screen == Screen::Tree
+        && state.place.as_ref().is_some_and(|place| place.parent.is_some())
         && let (Some(place), Some(answer)) = (&state.place, state.selected_answer())
         && answer.verdict.ranking.iter().any(|r| r.service == place.service)
     {

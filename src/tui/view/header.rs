@@ -202,7 +202,10 @@ fn work(state: &State, theme: &Theme, weight: u8) -> Part {
         }
         Some(ModelState::Ready(m)) => {
             let windows = format!("model of {} windows", format::count(m.windows as u64));
-            Part::right(weight, vec![span(windows, text)]).or(vec![span("model ready", text)])
+            let sign = span(state.symbols().ok, theme.style(Role::Ok));
+            Part::right(weight, vec![span(windows, text)])
+                .or(vec![span("model ready", text)])
+                .or(vec![span("m", text), sign])
         }
         Some(ModelState::Stale(_, why)) => {
             let style = theme.style(Role::Burning);

@@ -1,5 +1,6 @@
 //! The screens: pure functions from the state to cells of a buffer.
 
+mod chart;
 mod fit;
 mod footer;
 mod header;

@@ -5,15 +5,18 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
+use super::chart;
+use super::fit::{Part, fit};
 use super::header::{backend_role, backend_word};
 use super::paint::{self, span};
 use super::spark::spark;
 use super::table::{Column, Grid};
-use crate::domain::{BackendKind, SloState, SloStatus};
+use crate::domain::{BackendKind, Clean, SloState, SloStatus};
 use crate::tui::action::Action;
 use crate::tui::format;
 use crate::tui::picture::{STALE_AFTER, since};
 use crate::tui::state::{Screen, SloOrder, State};
+use crate::tui::symbols::Symbols;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::words;
 
@@ -64,6 +67,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         }
     }
     let from = body.height - panel_height(body);
+    graph(state, theme, list, rows.len(), buf);
     panel(state, theme, paint::rows(body, from, panel_height(body)), buf);
 }
 
@@ -116,6 +120,13 @@ pub(super) fn role(state: SloState) -> Role {
     }
 }
 
+/// An SLO's name in the first line of another screen.
+pub(super) fn name(name: &Clean, symbols: &Symbols, theme: &Theme) -> Part {
+    let title = theme.style(Role::Title);
+    let short = paint::clip(name.as_str(), 12, symbols.ellipsis);
+    Part::left(2, vec![span(format!("{name}:"), title)]).or(vec![span(format!("{short}:"), title)])
+}
+
 #[allow(clippy::too_many_arguments, reason = "one line of a table needs its place and its data")]
 fn row(
     state: &State,
@@ -156,6 +167,21 @@ fn row(
     }
 }
 
+/// The selected SLO's recent windows, where a short table leaves room.
+fn graph(state: &State, theme: &Theme, list: Rect, rows: usize, buf: &mut Buffer) {
+    let Some(slo) = state.selected_slo() else { return };
+    let used = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(1);
+    let free = paint::rows(paint::indent(list, GUTTER), used, list.height.saturating_sub(used + 1));
+    let known = slo.recent_ms.iter().any(Option::is_some);
+    if free.height < chart::LEAST || !known {
+        return;
+    }
+    // At the bottom, beside the words about the same SLO.
+    let height = free.height.min(14);
+    let area = paint::rows(free, free.height - height, height);
+    chart::draw(slo, state.symbols(), theme, is_stale(state, slo), area, buf);
+}
+
 /// What is known about the selected SLO.
 fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let (Some(slo), true) = (state.selected_slo(), area.height > 0) else { return };
@@ -172,7 +198,7 @@ fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
             format::latency(slo.observed_ms.map(|v| v - slo.objective_ms))
         ),
         Some(_) => " is within the objective of ".to_owned(),
-        None => ": no data; the objective is ".to_owned(),
+        None => "no data; the objective is ".to_owned(),
     };
     let observed = if slo.observed_ms.is_some() { format::latency(slo.observed_ms) } else { String::new() };
     let entry = state.selected_entry().map(|e| format!(" at {e}")).unwrap_or_default();
@@ -183,14 +209,15 @@ fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let burns: Vec<_> = slo.burn.iter().map(|b| format!("{} {}", b.window, format::factor(b.rate))).collect();
     let burns =
         if burns.is_empty() { format::NONE.to_owned() } else { burns.join(&format!(" {} ", symbols.dot)) };
-    lines.push(Line::from(vec![
-        span("burn rate ", muted),
-        span(burns, Style::new()),
-        span("   budget left ", muted),
-        span(format::percent(slo.budget_left), Style::new()),
-        span("   newest sample ", muted),
-        span(age_text(state, slo), Style::new()),
-    ]));
+    let field = |weight: u8, name: &str, value: String| {
+        Part::left(weight, vec![span(name.to_owned(), muted), span(value, Style::new())])
+    };
+    let fields = vec![
+        field(3, "burn rate ", burns),
+        field(2, "budget left ", format::percent(slo.budget_left)),
+        field(1, "newest sample ", age_text(state, slo)),
+    ];
+    lines.push(fit(fields, usize::from(inner.width), 3));
     lines.extend(why(state, theme, usize::from(inner.width), inner.height));
     let left = usize::from(inner.height).saturating_sub(lines.len());
     if let Some(snapshot) = &state.picture().snapshot {

@@ -5,11 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::fit::{Part, fit};
 use super::paint::{self, span};
 use super::slos;
 use super::table::{Column, Grid};
-use crate::domain::{ServiceName, VerdictKind};
-use crate::engine::ServiceView;
+use crate::domain::{Resource, ServiceName, VerdictKind};
+use crate::engine::{Reading, ServiceView};
 use crate::tui::format;
 use crate::tui::state::State;
 use crate::tui::symbols::Symbols;
@@ -17,8 +18,6 @@ use crate::tui::theme::{Role, Theme};
 use crate::tui::tree::Row;
 use crate::tui::words;
 
-/// A service stands out when its own part of the latency is rarer than 1 in 100 (−ln 0.01).
-const SUSPECT: f64 = 4.605;
 /// Cells left of the tree for the cursor.
 const GUTTER: u16 = 2;
 
@@ -62,7 +61,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     if head > 0 {
         let area = paint::indent(body, GUTTER);
         if head > 1 {
-            paint::line(buf, area, 0, &title(state, theme));
+            paint::line(buf, area, 0, &title(state, theme, usize::from(area.width)));
         }
         grid.headings(buf, area, usize::from(head - 1), theme.style(Role::Muted), symbols.ellipsis);
     }
@@ -85,30 +84,29 @@ fn columns(widest: usize, marked: usize, width: u16) -> Vec<Column> {
     let marked = u16::try_from(marked).unwrap_or(u16::MAX).clamp(13, if width < 60 { 13 } else { 17 });
     vec![
         Column::left("service", most.min((width * 2 / 5).max(16)), 10).up_to(most),
-        Column::right("now", 7, 9),
+        Column::right("", 3, 5).up_to(5),
+        Column::right("waits", 7, 9),
         Column::right("normal", 7, 7),
         Column::right("ratio", 6, 6),
-        Column::right("own", 7, 4),
-        Column::right("calls", 7, 3),
+        Column::right("own", 7, 4).up_to(8),
+        Column::right("load", 7, 3).up_to(10),
         Column::left("", marked, 8).up_to(32),
     ]
 }
 
-fn title(state: &State, theme: &Theme) -> Line<'static> {
+fn title(state: &State, theme: &Theme, cells: usize) -> Line<'static> {
     let Some(slo) = state.selected_slo() else { return Line::default() };
     let stale = state.picture().staleness(state.now).is_some();
     let style = theme.style(if stale { Role::Stale } else { slos::role(slo.state) });
     let sign = format!("{} {}", state.symbols().slo(slo.state), slo.state.word());
-    let reading = format!(
-        ": {}, at most {}",
-        format::latency(slo.observed_ms),
-        format::latency(Some(slo.objective_ms))
-    );
-    Line::from(vec![
-        span(sign, style),
-        span(format!(" {}", slo.name), theme.style(Role::Title)),
-        span(reading, Style::new()),
-    ])
+    let now = format::latency(slo.observed_ms);
+    let reading = format!("{now}, at most {}", format::latency(Some(slo.objective_ms)));
+    let parts = vec![
+        Part::left(9, vec![span(sign, style)]),
+        slos::name(&slo.name, state.symbols(), theme),
+        Part::left(3, vec![span(reading, Style::new())]).or(vec![span(now, Style::new())]),
+    ];
+    fit(parts, cells, 1)
 }
 
 fn name_width(row: &Row) -> usize {
@@ -134,9 +132,14 @@ fn mark(state: &State, service: &ServiceName, view: Option<&ServiceView>) -> Opt
         }
     }
     let view = view?;
-    view.surprise.filter(|s| *s >= SUSPECT)?;
+    view.surprise.filter(|s| *s >= unusual(state))?;
     let resource = view.resource.map_or("", |r| r.word());
     Some((format!("{} suspect {resource}", symbols.suspect).trim_end().to_owned(), Role::Suspect))
+}
+
+/// From this surprise on a service stands out.
+fn unusual(state: &State) -> f64 {
+    state.picture().snapshot.as_ref().map_or(f64::INFINITY, |s| s.unusual)
 }
 
 fn view_of<'s>(state: &'s State, service: &ServiceName) -> Option<&'s ServiceView> {
@@ -194,18 +197,33 @@ fn draw_row(
         grid.cell(buf, table, y, i, text, style(role), symbols.ellipsis);
     };
     let marked = mark.as_ref().map_or(Role::Text, |(_, role)| *role);
-    // Numbers stand once, where the service stands unfolded.
+    // Each caller waits for itself, so a repeated service has numbers of its own here.
+    let waits = state.waits(&row.place);
+    cell(1, &quantile(waits), Role::Muted);
+    cell(2, &format::latency(waits.and_then(|w| w.now_ms)), marked);
+    cell(3, &format::latency(waits.and_then(|w| w.normal_ms)), Role::Muted);
+    cell(4, &format::factor(waits.and_then(|w| w.ratio())), marked);
     if !row.repeated {
-        let ratio = view.and_then(|v| Some(v.latency_ms? / v.normal_ms.filter(|n| *n > 0.0)?));
-        cell(1, &format::latency(view.and_then(|v| v.latency_ms)), marked);
-        cell(2, &format::latency(view.and_then(|v| v.normal_ms)), Role::Muted);
-        cell(3, &format::factor(ratio), marked);
-        cell(4, &format::latency(view.and_then(|v| v.own_ms)), Role::Text);
-        cell(5, &format::rate(view.and_then(|v| v.rate)), Role::Muted);
+        cell(5, &own(row, view), Role::Text);
+        cell(6, &format::load(view.and_then(|v| v.load.as_ref())), Role::Muted);
     }
     let mut parts: Vec<String> = mark.iter().map(|(text, _)| text.clone()).collect();
     parts.extend(remarks(row).into_iter().map(str::to_owned));
-    cell(6, &parts.join(", "), mark.map_or(Role::Muted, |(_, role)| role));
+    cell(7, &parts.join(", "), mark.map_or(Role::Muted, |(_, role)| role));
+}
+
+fn quantile(reading: Option<Reading>) -> String {
+    reading.map_or_else(String::new, |r| r.quantile.to_string())
+}
+
+/// The service's own part: known where it calls nobody. Else it is less than what its slowest callee
+/// leaves of it: how often each callee is called, and whether at once, is not known.
+fn own(row: &Row, view: Option<&ServiceView>) -> String {
+    match view.and_then(|v| v.own_ms) {
+        Some(_) if row.children == 0 => "all".to_owned(),
+        Some(ms) => format!("<{}", format::rough(ms)),
+        None => format::NONE.to_owned(),
+    }
 }
 
 /// The lines in front of a service; where they would take too much room, only how deep it stands.
@@ -247,23 +265,35 @@ fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     }
     let mut rest: Vec<String> = remarks(row).into_iter().map(str::to_owned).collect();
     if let Some(surprise) = view.and_then(|v| v.surprise) {
-        let usual = surprise < SUSPECT / 2.0;
         let odds = format::odds(Some(surprise));
-        rest.push(if usual { "its own part is usual".to_owned() } else { format!("its own part is {odds}") });
+        rest.push(match (mark(state, service, view), view.and_then(|v| v.resource)) {
+            (None, _) => "nothing about it is unusual".to_owned(),
+            (Some(_), Some(Resource::Latent)) => format!("slow beyond what its metrics explain: {odds}"),
+            (Some(_), _) => format!("this unusual: {odds}"),
+        });
     }
     first.push(span(format!("  {}", rest.join(", ")), muted));
     paint::line(buf, inner, 0, &Line::from(first));
 
-    let field = |name: &str, value: String| {
-        [span(format!("{name} "), muted), span(format!("{value}   "), Style::new())]
+    let cells = usize::from(inner.width);
+    let field = |weight: u8, name: &str, value: String| {
+        Part::left(weight, vec![span(format!("{name} "), muted), span(value, Style::new())])
     };
-    let values = [
-        field("now", format::latency(view.and_then(|v| v.latency_ms))),
-        field("normally", format::latency(view.and_then(|v| v.normal_ms))),
-        field("own part", format::latency(view.and_then(|v| v.own_ms))),
-        field("calls", format::rate(view.and_then(|v| v.rate))),
+    let caller = row.place.parent.as_ref().map_or("users", |p| p.as_str());
+    let reading = |r: Option<Reading>| match r {
+        Some(r) => {
+            format!("{} {}, normally {}", r.quantile, format::latency(r.now_ms), format::latency(r.normal_ms))
+        }
+        None => "unknown".to_owned(),
+    };
+    let serves = state.slo.as_ref().and_then(|slo| state.picture().serves(slo, service));
+    let values = vec![
+        field(9, &format!("{caller} {}", verb(state, row)), reading(state.waits(&row.place))),
+        field(8, "answers in", reading(serves)),
+        field(6, "own part", own(row, view)),
+        field(7, "load", format::load(view.and_then(|v| v.load.as_ref()))),
     ];
-    paint::line(buf, inner, 1, &Line::from(values.concat()));
+    paint::line(buf, inner, 1, &fit(values, cells, 3));
 
     let nodes: Vec<_> = view.iter().flat_map(|v| &v.nodes).map(ToString::to_string).collect();
     let nodes = if nodes.is_empty() { "unknown".to_owned() } else { nodes.join(", ") };
@@ -271,8 +301,20 @@ fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let callers: Vec<_> = graph.map(|g| g.callers(service)).unwrap_or_default();
     let callers: Vec<_> = callers.iter().map(ToString::to_string).collect();
     let callers = if callers.is_empty() { "users".to_owned() } else { callers.join(", ") };
-    let places = [field("nodes", nodes), field("called by", callers)];
-    paint::line(buf, inner, 2, &Line::from(places.concat()));
+    let places = vec![field(1, "nodes", nodes), field(2, "called by", callers)];
+    paint::line(buf, inner, 2, &fit(places, cells, 3));
+}
+
+/// What a caller's number means: where only the callee tells, the way to it is not in it.
+fn verb(state: &State, row: &Row) -> &'static str {
+    let edge = row.place.parent.clone().map(|p| (p, row.place.service.clone()));
+    let snapshot = state.picture().snapshot.as_ref();
+    let at_callee = edge.and_then(|e| snapshot?.calls.get(&e)).is_some_and(|c| !c.at_caller);
+    match (at_callee, row.place.parent.is_some()) {
+        (true, _) => "is served in",
+        (false, true) => "waits",
+        (false, false) => "wait",
+    }
 }
 
 /// No tree: why.

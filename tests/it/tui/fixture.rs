@@ -8,6 +8,8 @@ use sagetop::domain::verdict::VERDICT_SCHEMA;
 use sagetop::domain::*;
 use sagetop::engine::{EngineEvent, ModelState, ServiceView, Snapshot};
 
+use super::numbers::{calls, entries, load, reading, services};
+
 /// The fixed "now" of all tests.
 pub fn now() -> Timestamp {
     "2026-03-02T03:12:40Z".parse().unwrap()
@@ -52,40 +54,6 @@ pub fn graph() -> CallGraph {
     }
     graph.add_edge(&s("cartservice"), &s("redis-cart"), EdgeOrigin::Peer, 900);
     graph
-}
-
-pub fn services() -> BTreeMap<ServiceName, ServiceView> {
-    let view = |latency: f64, normal: f64, own: f64, rate: f64, surprise: f64, node: &str| ServiceView {
-        latency_ms: Some(latency),
-        normal_ms: Some(normal),
-        own_ms: Some(own),
-        rate: Some(rate),
-        surprise: Some(surprise),
-        resource: None,
-        nodes: vec![NodeName::new(node)],
-    };
-    let mut views = BTreeMap::from([
-        (s("frontend"), view(388.0, 96.0, 21.0, 42.0, 0.4, "node-a")),
-        (s("adservice"), view(2.1, 2.0, 2.1, 38.0, 0.1, "node-a")),
-        (s("cartservice"), view(5.6, 5.1, 2.2, 40.0, 0.6, "node-b")),
-        (s("checkoutservice"), view(61.0, 55.0, 8.4, 3.1, 0.9, "node-b")),
-        (s("currencyservice"), view(1.2, 1.1, 1.2, 160.0, 0.2, "node-a")),
-        (s("emailservice"), view(4.4, 4.6, 4.4, 3.1, 0.1, "node-c")),
-        (s("paymentservice"), view(3.0, 2.9, 3.0, 3.1, 0.3, "node-c")),
-        (s("productcatalogservice"), view(9.8, 4.0, 9.8, 310.0, 5.1, "node-c")),
-        (s("recommendationservice"), view(310.0, 42.0, 268.0, 39.0, 9.4, "node-c")),
-        (s("shippingservice"), view(2.7, 2.6, 2.7, 9.0, 0.2, "node-b")),
-        (
-            s("redis-cart"),
-            ServiceView { latency_ms: Some(0.61), normal_ms: Some(0.58), ..ServiceView::default() },
-        ),
-    ]);
-    for (name, resource) in
-        [("recommendationservice", Resource::Cpu), ("productcatalogservice", Resource::Network)]
-    {
-        views.get_mut(&s(name)).unwrap().resource = Some(resource);
-    }
-    views
 }
 
 fn recent(from: f64, to: f64) -> Vec<Option<f64>> {
@@ -179,10 +147,12 @@ pub fn snapshot() -> Snapshot {
         at: now(),
         frozen: false,
         context: Clean::new("boutique-prod"),
-        entries: vec![s("frontend"); slos.len()],
+        entries: entries(&s("frontend"), &slos),
         slos,
+        calls: calls(&graph()),
         graph: Arc::new(graph()),
         services: services(),
+        unusual: 4.6,
         warnings: vec![Clean::new("no node metrics: causes on machines cannot be named")],
     }
 }
@@ -198,6 +168,7 @@ fn cause(
     ResourceCause {
         resource,
         metric: Clean::new(metric),
+        unit: metric.ends_with("_bytes").then(|| Clean::new("bytes")),
         observed: Some(observed),
         normal: Some(normal),
         p_slo_met: p,
@@ -356,7 +327,7 @@ pub fn hostile() -> Snapshot {
         slo.observed_ms = slo.observed_ms.map(|v| v * 1e9);
     }
     snapshot.context = Clean::new(names[3]);
-    snapshot.entries = vec![s(names[0]); snapshot.slos.len()];
+    snapshot.entries = entries(&s(names[0]), &snapshot.slos);
     snapshot.graph = Arc::new(graph);
     snapshot.services = names
         .iter()
@@ -364,8 +335,8 @@ pub fn hostile() -> Snapshot {
             (
                 s(n),
                 ServiceView {
-                    latency_ms: Some(f64::NAN),
-                    rate: Some(1e300),
+                    served: reading(f64::NAN, 0.0),
+                    load: Some(load(1e300)),
                     surprise: Some(1e9),
                     ..ServiceView::default()
                 },
@@ -384,10 +355,11 @@ pub fn big(n: usize) -> Snapshot {
         graph.add_edge(&name(i / 7), &name(i), EdgeOrigin::Spans, 10);
     }
     let mut snapshot = snapshot();
-    snapshot.entries = vec![name(0); snapshot.slos.len()];
+    snapshot.entries = entries(&name(0), &snapshot.slos);
     snapshot.graph = Arc::new(graph);
     let template = services()[&s("recommendationservice")].clone();
     snapshot.services = (0..n).map(|i| (name(i), template.clone())).collect();
+    snapshot.calls = calls(&snapshot.graph);
     snapshot
 }
 

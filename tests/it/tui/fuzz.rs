@@ -96,6 +96,7 @@ fn engine_event(n: u8) -> EngineEvent {
             snapshot.version = 9;
             snapshot.entries.truncate(2);
             snapshot.services.clear();
+            snapshot.calls.clear();
             for slo in &mut snapshot.slos {
                 slo.observed_ms = Some(f64::NAN);
                 slo.objective_ms = 0.0;
@@ -116,7 +117,7 @@ fn engine_event(n: u8) -> EngineEvent {
         8 => fixture::health(BackendKind::Jaeger, BackendState::Degraded),
         9 => EngineEvent::Model(ModelState::Stale(fixture::model(), Clean::new("the call graph changed"))),
         10 => EngineEvent::Progress { stage: Stage::Query, done: 0, total: 0, note: Clean::new("") },
-        11 => EngineEvent::Failed { what: Clean::new("x"), why: Clean::new("y") },
+        11 => EngineEvent::Failed { slo: None, what: Clean::new("x"), why: Clean::new("y") },
         12 => fixture::answered(9, fixture::unsure()),
         13 => {
             verdict.kind = VerdictKind::Healthy;

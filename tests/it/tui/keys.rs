@@ -166,6 +166,7 @@ fn a_failure_stops_the_look_of_computing_and_can_be_asked_again() {
     let mut driver = Driver::usual(80, 24);
     driver.press("v");
     driver.engine([EngineEvent::Failed {
+        slo: Some(Clean::new("product-page-p95")),
         what: Clean::new("diagnosis"),
         why: Clean::new("too little history"),
     }]);
@@ -180,6 +181,55 @@ fn a_failure_stops_the_look_of_computing_and_can_be_asked_again() {
     driver.press("d");
     assert_eq!(driver.effects.len(), 1);
     assert!(driver.text().contains("computing"));
+}
+
+#[test]
+fn a_failure_elsewhere_leaves_a_question_running() {
+    for slo in [None, Some(Clean::new("cart-p99"))] {
+        let mut driver = Driver::usual(80, 24);
+        driver.press("v");
+        driver.engine([EngineEvent::Failed {
+            slo,
+            what: Clean::new("fetching history"),
+            why: Clean::new("connection refused"),
+        }]);
+        let screen = driver.text();
+        assert!(screen.contains("fetching history failed: connection refused"), "{screen}");
+        assert!(screen.contains("computing"), "{screen}");
+    }
+}
+
+#[test]
+fn entering_the_verdict_asks_unless_the_answer_is_about_the_newest_data() {
+    let asked = Effect::Ask(Request::Diagnose(Clean::new("product-page-p95")));
+    let mut driver = Driver::usual(80, 24);
+    driver.engine([fixture::answered(7, fixture::verdict())]);
+    driver.press("v");
+    assert_eq!(driver.effects, []);
+    assert!(!driver.text().contains("newer data"), "{}", driver.text());
+    let mut next = fixture::snapshot();
+    next.version = 8;
+    driver.engine([EngineEvent::Snapshot(Arc::new(next))]);
+    let screen = driver.text();
+    assert!(screen.contains("this is about 03:12:40; newer data is there: d asks again"), "{screen}");
+    driver.press("1 v");
+    assert_eq!(driver.effects, [asked]);
+    // The old answer stays until the new one is there.
+    let screen = driver.text();
+    assert!(screen.contains("computing") && screen.contains("Had recommendationservice"), "{screen}");
+}
+
+#[test]
+fn an_old_answer_tells_when_the_slo_stands_differently_by_now() {
+    let mut driver = Driver::usual(80, 24);
+    driver.engine([fixture::answered(7, fixture::verdict())]);
+    driver.press("v");
+    let mut next = fixture::snapshot();
+    next.version = 8;
+    let slo = next.slos.iter_mut().find(|s| s.name.as_str() == "product-page-p95").unwrap();
+    slo.state = sagetop::domain::SloState::Ok;
+    driver.engine([EngineEvent::Snapshot(Arc::new(next))]);
+    assert!(driver.text().contains("by now the SLO is OK"), "{}", driver.text());
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod driver;
 mod fixture;
 mod fuzz;
 mod keys;
+mod numbers;
 mod pacing;
 mod pty;
 mod screens;

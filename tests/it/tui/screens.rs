@@ -131,6 +131,7 @@ fn frozen_paused_and_failed() {
     driver.engine([EngineEvent::Snapshot(Arc::new(snapshot))]);
     driver.press("p");
     driver.engine([EngineEvent::Failed {
+        slo: None,
         what: Clean::new("fetching spans"),
         why: Clean::new("Jaeger answered 503"),
     }]);

@@ -3,6 +3,7 @@
 use ratatui::style::Style;
 use ratatui::text::Line;
 
+use super::super::fit::{Part, fit};
 use super::super::paint::span;
 use super::super::slos;
 use super::{Context, asked_text};
@@ -29,11 +30,11 @@ fn kind_role(kind: VerdictKind) -> Role {
 pub(super) fn head(c: &Context<'_>, answer: &Answer) -> Vec<Line<'static>> {
     let v = c.verdict;
     let sign = format!("{} {}", c.symbols.slo(v.slo.state), v.slo.state.word());
-    let mut lines = vec![Line::from(vec![
-        span(sign, c.style(slos::role(v.slo.state))),
-        span(format!(" {}", v.slo.name), c.style(Role::Title)),
-        span(format!(": {}", words::reading(v)), Style::new()),
-    ])];
+    let sign = Part::left(9, vec![span(sign, c.style(slos::role(v.slo.state)))]);
+    let now = format!("{} {}", v.slo.quantile, format::latency(v.slo.observed_ms));
+    let reading =
+        Part::left(3, vec![span(words::reading(v), Style::new())]).or(vec![span(now, Style::new())]);
+    let mut lines = vec![fit(vec![sign, slos::name(&v.slo.name, c.symbols, c.theme), reading], c.width, 1)];
     lines.extend(c.wrapped(&words::headline(v), c.style(Role::Header)));
     let style = c.style(kind_role(v.kind));
     if c.compact {
@@ -42,7 +43,7 @@ pub(super) fn head(c: &Context<'_>, answer: &Answer) -> Vec<Line<'static>> {
         lines.push(line);
         return lines;
     }
-    lines.extend(c.wrapped(&format!("{}: {}.", v.kind.word(), words::meaning(v.kind)), style));
+    lines.extend(c.wrapped(&format!("{}: {}.", v.kind.word(), words::meaning(v)), style));
     // Who is told "unsure" wants to know what is missing before anything else.
     if matches!(v.kind, VerdictKind::Unsure | VerdictKind::Unresolved) {
         lines.extend(doubts(c));
@@ -71,13 +72,21 @@ fn freshness(c: &Context<'_>, answer: &Answer) -> Vec<Line<'static>> {
         };
     }
     let age = format::age(since(answer.received, c.state.now));
-    let newest = c.state.picture().snapshot.as_ref().map_or(0, |s| s.version);
-    let text = if newest > answer.version {
-        format!("answered {age} ago; the picture has changed since: {key} asks again")
-    } else {
-        format!("answered {age} ago")
-    };
-    c.wrapped(&text, c.style(Role::Muted))
+    if !c.state.is_outdated(answer) {
+        return c.wrapped(&format!("answered {age} ago"), c.style(Role::Muted));
+    }
+    let upto = c.verdict.at.strftime("%H:%M:%S");
+    let now = c.state.picture().slo(&c.verdict.slo.name).map(|s| s.state);
+    match now.filter(|state| *state != c.verdict.slo.state) {
+        Some(state) => {
+            let text = format!("this is about {upto}; by now the SLO is {state}: {key} asks again");
+            c.wrapped(&text, c.style(Role::Notice))
+        }
+        None => c.wrapped(
+            &format!("this is about {upto}; newer data is there: {key} asks again"),
+            c.style(Role::Muted),
+        ),
+    }
 }
 
 /// Cause, first failure, impact.
@@ -119,26 +128,21 @@ fn cause(culprit: &Culprit) -> String {
         text.push_str(&format!(" on node {node}"));
     }
     if let Some(r) = culprit.resources.first() {
-        let (observed, normal) = (format::quantity(r.observed), format::quantity(r.normal));
-        text.push_str(&format!(
-            ": {}, {} {observed}, normally {normal}",
-            words::resource(r.resource),
-            r.metric
-        ));
+        text.push_str(&format!(": {}, {} {}", words::resource(r.resource), r.metric, words::against(r)));
     }
     text
 }
 
-/// The first service on the way up whose own clients wait longer than normally.
+/// The first call on the way up that takes longer than normally.
 fn first_failure(c: &Context<'_>, culprit: &Culprit) -> Option<String> {
-    let services = &c.state.picture().snapshot.as_ref()?.services;
-    culprit.path.iter().find_map(|service| {
-        let view = services.get(service)?;
-        let (now, normal) = (view.latency_ms?, view.normal_ms?);
-        let slow = now > SLOW * normal;
+    let picture = c.state.picture();
+    culprit.path.windows(2).find_map(|call| {
+        let [callee, caller] = call else { return None };
+        let waits = picture.waits(&c.verdict.slo.name, Some(caller), callee)?;
+        let slow = waits.ratio()? > SLOW;
         slow.then(|| {
-            let (now, normal) = (format::latency(Some(now)), format::latency(Some(normal)));
-            format!("{service} answers in {now}, normally {normal}")
+            let (now, normal) = (format::latency(waits.now_ms), format::latency(waits.normal_ms));
+            format!("{caller} waits {now} for {callee} ({}), normally {normal}", waits.quantile)
         })
     })
 }

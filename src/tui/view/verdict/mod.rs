@@ -5,6 +5,7 @@ mod answer;
 mod ranking;
 mod resources;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use ratatui::buffer::Buffer;
@@ -45,9 +46,19 @@ impl Context<'_> {
         self.theme.style(role)
     }
 
+    /// `text` with the arrow of the verdict's own words as it can be drawn.
+    fn plain<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.state.ascii {
+            Cow::Owned(text.replace(Symbols::UNICODE.arrow, self.symbols.arrow))
+        } else {
+            text.into()
+        }
+    }
+
     /// `text` in lines of the right width.
     fn wrapped(&self, text: &str, style: Style) -> Vec<Line<'static>> {
-        paint::wrap(text, self.width).into_iter().map(|l| Line::from(span(l, style))).collect()
+        let text = self.plain(text);
+        paint::wrap(&text, self.width).into_iter().map(|l| Line::from(span(l, style))).collect()
     }
 }
 

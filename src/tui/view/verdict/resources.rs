@@ -56,7 +56,7 @@ fn detailed(c: &Context<'_>, details: &Culprit) -> Vec<Line<'static>> {
     }
     let layout = Layout::new(c.width);
     lines.push(layout.heading(c));
-    lines.extend(details.resources.iter().map(|r| layout.row(c, r)));
+    lines.extend(details.resources.iter().flat_map(|r| layout.row(c, r)));
     lines
 }
 
@@ -87,7 +87,7 @@ struct Layout {
 }
 
 const RESOURCE: usize = 9;
-const VALUE: usize = 8;
+const VALUE: usize = 9;
 const ODDS: usize = 10;
 const MET: usize = 7;
 
@@ -133,16 +133,22 @@ impl Layout {
         self.line(titles, [c.style(Role::Muted); 6], c.symbols.ellipsis)
     }
 
-    fn row(&self, c: &Context<'_>, r: &ResourceCause) -> Line<'static> {
+    /// The first line has the values; the rest of a long metric's name stands below.
+    fn row(&self, c: &Context<'_>, r: &ResourceCause) -> Vec<Line<'static>> {
+        let mut metric = paint::wrap(&c.plain(r.metric.as_str()), self.metric).into_iter();
         let cells = [
             r.resource.word().to_owned(),
-            r.metric.to_string(),
-            format::quantity(r.observed),
-            format::quantity(r.normal),
+            metric.next().unwrap_or_default(),
+            words::measured(r, r.observed),
+            words::measured(r, r.normal),
             format::odds(Some(r.surprise)),
             r.p_slo_met.map_or_else(|| format::NONE.to_owned(), format::probability),
         ];
         let (muted, text) = (c.style(Role::Muted), Style::new());
-        self.line(cells, [c.style(Role::Suspect), text, text, muted, text, text], c.symbols.ellipsis)
+        let first =
+            self.line(cells, [c.style(Role::Suspect), text, text, muted, text, text], c.symbols.ellipsis);
+        let indent = if self.resource { " ".repeat(RESOURCE) } else { String::new() };
+        let rest = metric.map(|part| Line::from(span(format!("{indent}{part}"), text)));
+        std::iter::once(first).chain(rest).collect()
     }
 }
