@@ -37,7 +37,7 @@ pub fn build(name: &str, until: i64) -> Option<PathBuf> {
         let test = std::thread::current().name().unwrap_or_default().to_owned();
         // Not `eprintln!`, which a passing test does not show.
         let skipped = format!("skipped {test} and its like: no `{missing}` here; tests/run installs it");
-        writeln!(std::io::stderr(), "{skipped}").unwrap();
+        eprintln!("{skipped}");
         return None;
     }
     let folder = scratch().join(name);
