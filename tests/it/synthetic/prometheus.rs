@@ -36,8 +36,8 @@ pub fn build(name: &str, until: i64) -> Option<PathBuf> {
     if let Some(missing) = ["prometheus", "promtool"].iter().find(|program| !is_there(program)) {
         let test = std::thread::current().name().unwrap_or_default().to_owned();
         // Not `eprintln!`, which a passing test does not show.
-        let skipped = format!("skipped {test} and its like: no `{missing}` here; tests/run installs it");
-        eprintln!("{skipped}");
+        let skipped = format!("skipped {test} and its like: no `{missing}` here; tests/run installs it\n");
+        std::io::Write::write_all(&mut std::io::stderr(), skipped.as_bytes()).unwrap();
         return None;
     }
     let folder = scratch().join(name);
