@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::causal::CallGraph;
 use crate::domain::{
@@ -118,6 +119,10 @@ pub struct Snapshot {
     pub version: u64,
     /// The moment it describes: now, or `--at`.
     pub at: Timestamp,
+    /// End of the newest window with data.
+    pub data_until: Option<Timestamp>,
+    /// Length of a window: how often newer data can come.
+    pub window: Duration,
     /// Whether `at` is a fixed past moment.
     pub frozen: bool,
     /// Name of the context (cluster).

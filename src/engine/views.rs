@@ -230,6 +230,8 @@ impl Snapshot {
         Self {
             version: 0,
             at: picture.at,
+            data_until: picture.frame.ends.last().copied(),
+            window: picture.frame.length,
             frozen: false,
             context: engine.context.clone(),
             slos: picture.statuses,

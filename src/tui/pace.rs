@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::format::age_changes_in;
-use super::picture::{STALE_AFTER, since};
+use super::picture::since;
 use super::state::{Screen, State};
 use super::update::NOTICE_STAYS;
 use super::view::sample_age;
@@ -22,7 +22,7 @@ pub fn next_change(state: &State) -> Option<Duration> {
     }
     if let Some(age) = picture.age(state.now) {
         due.push(age_changes_in(age));
-        due.extend(STALE_AFTER.checked_sub(age));
+        due.extend(picture.stale_after().checked_sub(age));
     }
     let down = picture.health.values().filter(|h| h.state == BackendState::Down);
     due.extend(down.filter_map(|h| h.last_ok).map(|at| age_changes_in(since(at, state.now))));
@@ -32,7 +32,7 @@ pub fn next_change(state: &State) -> Option<Duration> {
             let ages = slos.filter_map(|s| sample_age(state, s));
             for age in ages.filter_map(|a| Duration::try_from_secs_f64(a).ok()) {
                 due.push(age_changes_in(age));
-                due.extend(STALE_AFTER.checked_sub(age));
+                due.extend(picture.stale_after().checked_sub(age));
             }
         }
         Screen::Verdict => {

@@ -9,8 +9,8 @@ use crate::domain::{
 };
 use crate::engine::{EngineEvent, Entry, ModelState, Reading, Snapshot};
 
-/// Data older than this is greyed: three windows of the default length.
-pub const STALE_AFTER: Duration = Duration::from_secs(180);
+/// Data is never called old before this, however short the windows: scrapes take their time.
+const STALE_AFTER: Duration = Duration::from_secs(180);
 
 /// Long work under way.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,10 +119,20 @@ impl Picture {
         self.snapshot.as_ref()?.services.get(service)?.served.nearest(quantile)
     }
 
-    /// Age of the data; `None` without data and at a fixed past moment, where it does not age.
+    /// Age of the newest window; `None` without data and at a fixed past moment, where it does not age.
     pub fn age(&self, now: Timestamp) -> Option<Duration> {
         let snapshot = self.snapshot.as_ref().filter(|s| !s.frozen)?;
-        Some(since(snapshot.at, now))
+        Some(since(snapshot.data_until?, now))
+    }
+
+    /// Data older than this is greyed: three windows should have come since.
+    pub fn stale_after(&self) -> Duration {
+        self.snapshot.as_ref().map_or(STALE_AFTER, |s| STALE_AFTER.max(3 * s.window))
+    }
+
+    /// Whether there is no data at all.
+    pub fn is_empty(&self) -> bool {
+        self.snapshot.as_ref().is_none_or(|s| s.data_until.is_none())
     }
 
     /// Why what is shown must not be trusted, if so.
@@ -137,7 +147,7 @@ impl Picture {
             let detail = health.detail.as_ref().map_or_else(String::new, |d| format!(" ({d})"));
             return Some(Staleness { why: format!("Prometheus does not answer{detail}"), age });
         }
-        let age = age.filter(|a| *a >= STALE_AFTER)?;
+        let age = age.filter(|a| *a >= self.stale_after())?;
         Some(Staleness { why: "No new data arrives".to_owned(), age: Some(age) })
     }
 }

@@ -51,8 +51,8 @@ pub(super) fn draw_banner(state: &State, theme: &Theme, area: Rect, buf: &mut Bu
     // The consequence comes first: the reason may be long.
     let consequence = match (stale.age, &state.picture().snapshot) {
         (Some(age), _) => format!("STALE: what you see is {} old. ", format::age(age)),
-        (None, Some(_)) => "STALE: what you see is old. ".to_owned(),
-        (None, None) => String::new(),
+        (None, Some(s)) if s.data_until.is_some() => "What you see was stored before. ".to_owned(),
+        (None, _) => String::new(),
     };
     let text = format!("{} {consequence}{}.", symbols.breached, stale.why);
     let inner = paint::indent(area, 1);
@@ -174,7 +174,11 @@ pub(super) fn backend_role(state: BackendState) -> Role {
 
 fn age(state: &State, theme: &Theme) -> Part {
     let picture = state.picture();
-    let Some(age) = picture.age(state.now) else { return Part::right(0, Vec::new()) };
+    let Some(age) = picture.age(state.now) else {
+        let nothing = picture.snapshot.is_some() && picture.is_empty();
+        let words = if nothing { vec![span("no data", theme.style(Role::Unknown))] } else { Vec::new() };
+        return Part::right(7, words);
+    };
     let stale = picture.staleness(state.now).is_some();
     let style = theme.style(if stale { Role::Failure } else { Role::Muted });
     let text = format::age(age);

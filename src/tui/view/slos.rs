@@ -14,7 +14,7 @@ use super::table::{Column, Grid};
 use crate::domain::{BackendKind, Clean, SloState, SloStatus};
 use crate::tui::action::Action;
 use crate::tui::format;
-use crate::tui::picture::{STALE_AFTER, since};
+use crate::tui::picture::since;
 use crate::tui::state::{Screen, SloOrder, State};
 use crate::tui::symbols::Symbols;
 use crate::tui::theme::{Role, Theme};
@@ -94,8 +94,8 @@ fn grid(burns: &[String], order: SloOrder, widest: usize, width: u16) -> Grid {
 
 /// Whether an SLO's own data is too old to be trusted.
 fn is_stale(state: &State, slo: &SloStatus) -> bool {
-    state.picture().staleness(state.now).is_some()
-        || sample_age(state, slo).is_some_and(|age| age >= STALE_AFTER.as_secs_f64())
+    let limit = state.picture().stale_after().as_secs_f64();
+    state.picture().staleness(state.now).is_some() || sample_age(state, slo).is_some_and(|age| age >= limit)
 }
 
 /// Age of the newest sample now, seconds.

@@ -145,6 +145,8 @@ pub fn snapshot() -> Snapshot {
     Snapshot {
         version: 7,
         at: now(),
+        data_until: Some(now()),
+        window: std::time::Duration::from_secs(60),
         frozen: false,
         context: Clean::new("boutique-prod"),
         entries: entries(&s("frontend"), &slos),

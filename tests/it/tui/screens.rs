@@ -138,6 +138,17 @@ fn frozen_paused_and_failed() {
     check("frozen-paused-failed@80x24", styled_dump(&driver.buffer()));
 }
 
+/// Only a window with data is fresh; a moment at which nothing was found is not.
+#[test]
+fn without_any_window_no_data_is_called_fresh() {
+    let mut driver = Driver::new(80, 24);
+    let mut snapshot = fixture::snapshot();
+    snapshot.data_until = None;
+    driver.engine([EngineEvent::Snapshot(Arc::new(snapshot))]);
+    let screen = driver.text();
+    assert!(screen.contains("no data") && !screen.contains("old"), "{screen}");
+}
+
 #[test]
 fn filtering() {
     let mut driver = Driver::usual(80, 24);

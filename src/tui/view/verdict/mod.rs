@@ -17,6 +17,7 @@ use ranking::Ranking;
 
 use super::paint::{self, span};
 use crate::domain::Verdict;
+use crate::engine::ModelState;
 use crate::tui::action::Action;
 use crate::tui::format;
 use crate::tui::picture::{Answer, since};
@@ -156,11 +157,18 @@ fn document<'a>(c: &Context<'a>, answer: &Answer, body: Rect) -> Document<'a> {
 
 /// How a question stands that is not answered yet.
 fn asked_text(state: &State, asked: &Asked) -> String {
-    let working = state.picture().working.as_ref();
-    let how_far = working.map_or_else(String::new, |w| {
-        let share = if w.total == 0 { 0.0 } else { w.done as f64 / w.total as f64 };
-        format!(", {} {}", w.stage.word(), format::percent(Some(share.min(1.0))))
-    });
+    let picture = state.picture();
+    let percent = |done: u64, total: u64| {
+        let share = if total == 0 { 0.0 } else { done as f64 / total as f64 };
+        format::percent(Some(share.min(1.0)))
+    };
+    let how_far = match (&picture.working, &picture.model) {
+        (Some(w), _) => format!(", {} {}", w.stage.word(), percent(w.done, w.total)),
+        (None, Some(ModelState::Training { done, total, .. })) => {
+            format!(", training the model first: {}", percent(*done, *total))
+        }
+        (None, _) => String::new(),
+    };
     format!("computing{how_far} (asked {} ago)", format::age(since(asked.since, state.now)))
 }
 
