@@ -1,16 +1,16 @@
 //! sagetop: find the root cause of an SLO violation from Jaeger and Prometheus.
 //!
-//! Data flows one way; a room imports only from the rooms before it
-//! (`tests/it/rooms.rs` fails otherwise):
+//! Data flows one way; a room imports only from the rooms before it, and the lab from `domain`
+//! alone (`tests/it/rooms.rs` fails otherwise):
 //!
 //! ```text
 //!  Jaeger, Prometheus
 //!        │ HTTP
 //!        ▼
-//!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← baselines ← config ← engine ← tui ← cli ← commands
-//!  nouns    clients,    one row   burn  call     model  root        rankings    files,   fetch →   screens   arguments
-//!           catalogue   a window  rate  graph,          causes      to beat     secrets  learn →
-//!                       + store         CBN                                              diagnose
+//!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← baselines ← config ← engine ← tui ← lab ← cli ← commands
+//!  nouns    clients,    one row   burn  call     model  root        rankings    files,   fetch →   screens   a cluster
+//!           catalogue   a window  rate  graph,          causes      to beat     secrets  learn →            that is
+//!                       + store         CBN                                              diagnose            simulated
 //! ```
 
 pub mod baselines;
@@ -22,6 +22,7 @@ pub mod diagnosis;
 pub mod domain;
 pub mod engine;
 pub mod gvae;
+pub mod lab;
 pub mod slo;
 pub mod telemetry;
 pub mod tui;

@@ -1,0 +1,1 @@
+//! PromQL over the samples of the lab.
