@@ -4,6 +4,7 @@ use crossterm::event::KeyEvent;
 
 use crate::domain::Timestamp;
 use crate::engine::EngineEvent;
+use crate::tui::guide::Scene;
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub enum Event {
     Resize(u16, u16),
     /// The engine tells something.
     Engine(EngineEvent),
+    /// The demo's story went on.
+    Scene(Scene),
     /// The engine is gone: what is shown will not change any more.
     EngineGone,
 }

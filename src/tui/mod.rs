@@ -12,6 +12,7 @@ pub mod action;
 pub mod effect;
 pub mod event;
 mod format;
+pub mod guide;
 pub mod keymap;
 pub mod pace;
 pub mod picture;
@@ -28,14 +29,16 @@ mod words;
 use std::time::Duration;
 
 pub use run::run;
+use tokio::sync::mpsc;
 
 use crate::config::Problems;
 use crate::domain::Clean;
+use guide::Scene;
 use keymap::Keymap;
 use theme::Themes;
 
 /// How the screens look and behave.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct TuiOptions {
     /// Which key does what.
     pub keymap: Keymap,
@@ -51,6 +54,8 @@ pub struct TuiOptions {
     pub slo: Option<Clean>,
     /// What to say first, such as what is odd about the configuration.
     pub notice: Option<String>,
+    /// The scenes of the demo, as they come; there is no guide without.
+    pub scenes: Option<mpsc::Receiver<Scene>>,
 }
 
 /// Least time between two frames, unless told otherwise.
@@ -70,6 +75,7 @@ impl TuiOptions {
             frame_interval: FRAME_INTERVAL,
             slo: None,
             notice: None,
+            scenes: None,
         })
     }
 }

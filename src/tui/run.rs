@@ -32,7 +32,7 @@ const BATCH: usize = 256;
 pub async fn run(
     mut events: mpsc::Receiver<EngineEvent>,
     requests: mpsc::Sender<Request>,
-    options: TuiOptions,
+    mut options: TuiOptions,
 ) -> Result<(), TuiError> {
     for (is_terminal, name) in [(io::stdin().is_terminal(), "input"), (io::stdout().is_terminal(), "output")]
     {
@@ -44,6 +44,7 @@ pub async fn run(
     let _hook = PanicHook::install();
     let _guard = Guard::new()?;
     let mut input = EventStream::new();
+    let mut scenes = options.scenes.take();
     let mut ui = Ui::new(options)?;
     let mut engine_alive = true;
 
@@ -90,6 +91,10 @@ pub async fn run(
                     ui.handle(Event::EngineGone);
                 }
             },
+            scene = next(&mut scenes), if scenes.is_some() => match scene {
+                Some(scene) => ui.handle(Event::Scene(scene)),
+                None => scenes = None,
+            },
             () = at(change), if change.is_some() => ui.tick(),
         }
         match ui.outcome.take() {
@@ -101,6 +106,10 @@ pub async fn run(
             None => {}
         }
     }
+}
+
+async fn next<T>(from: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
+    from.as_mut()?.recv().await
 }
 
 async fn at(moment: Option<Instant>) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tui_input::Input;
 
+use super::guide::Scene;
 use super::keymap::Keymap;
 use super::picture::{Answer, Picture};
 use super::symbols::Symbols;
@@ -119,6 +120,8 @@ pub struct State {
     pub help: Option<usize>,
     /// The remark at the bottom.
     pub notice: Option<Notice>,
+    /// How far the demo's story is; `None` outside of the demo.
+    pub scene: Option<Scene>,
     /// SLOs whose verdict is awaited.
     pub asked: BTreeMap<Clean, Asked>,
     /// Keys.
@@ -149,6 +152,7 @@ impl State {
             suspect: None,
             help: None,
             notice: None,
+            scene: None,
             asked: BTreeMap::new(),
             keymap,
             themes,

@@ -36,6 +36,10 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             engine(state, &event);
             Vec::new()
         }
+        Event::Scene(scene) => {
+            state.scene = Some(scene);
+            Vec::new()
+        }
         Event::EngineGone => {
             state.live.engine_gone = true;
             Vec::new()

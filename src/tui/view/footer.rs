@@ -9,6 +9,7 @@ use super::fit::{Part, fit};
 use super::paint::{self, span};
 use crate::domain::Clean;
 use crate::tui::action::Action;
+use crate::tui::guide;
 use crate::tui::state::{Screen, State};
 use crate::tui::theme::{Role, Theme};
 
@@ -27,6 +28,18 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         fit(hints(state, theme), cells, 2)
     };
     paint::line(buf, inner, 0, &line);
+}
+
+/// Draws the demo's guide.
+pub(super) fn draw_guide(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let Some(scene) = state.scene.as_ref().filter(|_| !area.is_empty()) else { return };
+    let inner = paint::indent(area, 1);
+    let sign = format!("{} ", state.symbols().cursor);
+    let words = guide::words(scene, state);
+    let room = usize::from(inner.width).saturating_sub(2);
+    let text = paint::clip(&words, room, state.symbols().ellipsis).into_owned();
+    let line = vec![span(sign, theme.style(Role::Key)), span(text, theme.style(Role::Notice))];
+    paint::line(buf, inner, 0, &line.into());
 }
 
 fn typing(state: &State, theme: &Theme, cells: usize) -> Line<'static> {

@@ -28,6 +28,7 @@ struct Layout {
     header: Rect,
     banner: Rect,
     body: Rect,
+    guide: Rect,
     footer: Rect,
 }
 
@@ -39,14 +40,21 @@ fn layout(state: &State, area: Rect) -> Layout {
         _ => 2,
     };
     let banner = u16::from(area.height >= 6 && state.picture().staleness(state.now).is_some());
-    let body = area.height.saturating_sub(header + banner + footer);
+    let guide = u16::from(area.height >= 12 && state.scene.is_some());
+    let body = area.height.saturating_sub(header + banner + guide + footer);
     let mut y = area.y;
     let mut take = |height: u16| {
         let part = Rect { y, height, ..area };
         y += height;
         part
     };
-    Layout { header: take(header), banner: take(banner), body: take(body), footer: take(footer) }
+    Layout {
+        header: take(header),
+        banner: take(banner),
+        body: take(body),
+        guide: take(guide),
+        footer: take(footer),
+    }
 }
 
 /// Draws everything.
@@ -60,6 +68,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Screen::Tree => tree::draw(state, theme, parts.body, buf),
         Screen::Verdict => verdict::draw(state, theme, parts.body, buf),
     }
+    footer::draw_guide(state, theme, parts.guide, buf);
     footer::draw(state, theme, parts.footer, buf);
     if state.help.is_some() {
         help::draw(state, theme, area, buf);
