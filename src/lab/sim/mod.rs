@@ -145,6 +145,10 @@ pub enum Change {
     CpuLimit(ServiceId, Option<f64>),
     /// Memory limit in bytes of every replica.
     MemoryLimit(ServiceId, u64),
+    /// CPU limit in cores (`None`: unlimited) of one replica, by its number.
+    ReplicaCpuLimit(ServiceId, u32, Option<f64>),
+    /// Memory limit in bytes of one replica, by its number.
+    ReplicaMemoryLimit(ServiceId, u32, u64),
     /// Bandwidth limit in bytes a second (`None`: unlimited) of every replica: from it, to it.
     Bandwidth(ServiceId, Option<f64>, Option<f64>),
     /// Ways of the last-level cache set apart for the service's replicas on a node (`None`: shared).
@@ -152,6 +156,17 @@ pub enum Change {
     /// Share of the memory bandwidth (0 to 1) left to everything on the node that is not the
     /// application.
     MemoryBandwidthOfOthers(usize, f64),
+    /// CPU limit in cores (`None`: unlimited) of everything on the node that is not the application.
+    CpuOfOthers(usize, Option<f64>),
+    /// Ways of the last-level cache (`None`: all) left to everything on the node that is not the
+    /// application.
+    CacheWaysOfOthers(usize, Option<u32>),
+    /// Disk bandwidth in bytes a second (`None`: unlimited) left to everything on the node that is
+    /// not the application.
+    DiskOfOthers(usize, Option<f64>),
+    /// Network bandwidth in bytes a second (`None`: unlimited) left to everything on the node that
+    /// is not the application.
+    NetworkOfOthers(usize, Option<f64>),
     /// Every replica is replaced by a fresh one, one after the other.
     Restart(ServiceId),
 }
