@@ -15,6 +15,7 @@ pub mod app;
 pub mod cluster;
 pub mod fault;
 pub mod promql;
+pub mod serve;
 pub mod sim;
 pub mod traces;
 pub mod tsdb;

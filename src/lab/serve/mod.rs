@@ -1,0 +1,1 @@
+//! The lab on the wire: the HTTP interfaces of a real cluster's backends.
