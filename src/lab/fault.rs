@@ -67,3 +67,38 @@ pub enum FaultKind {
     /// A new version needs more CPU per request, for good.
     VersionChange { service: String },
 }
+
+impl FaultKind {
+    /// The service it strikes, if it strikes one.
+    pub fn service(&self) -> Option<&str> {
+        match self {
+            Self::CpuHog { service }
+            | Self::QuotaCut { service }
+            | Self::MemoryPressure { service }
+            | Self::MemoryLeak { service }
+            | Self::DiskContention { service }
+            | Self::NetworkDelay { service }
+            | Self::NetworkLoss { service }
+            | Self::NetworkBandwidth { service }
+            | Self::PoolExhaustion { service }
+            | Self::CacheMisses { service }
+            | Self::GarbageCollection { service }
+            | Self::Latent { service }
+            | Self::VersionChange { service } => Some(service),
+            Self::NoisyNeighbour { .. }
+            | Self::CacheInterference { .. }
+            | Self::MemoryBandwidth { .. }
+            | Self::LoadSurge => None,
+        }
+    }
+
+    /// The node it strikes, if it strikes one.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::NoisyNeighbour { node } | Self::CacheInterference { node } | Self::MemoryBandwidth { node } => {
+                Some(node)
+            }
+            _ => None,
+        }
+    }
+}

@@ -14,7 +14,9 @@
 pub mod app;
 pub mod cluster;
 pub mod fault;
+pub mod measure;
 pub mod promql;
+pub mod script;
 pub mod serve;
 pub mod sim;
 pub mod traces;

@@ -57,6 +57,13 @@ pub struct CallRecord {
     pub outcome: Outcome,
 }
 
+impl CallRecord {
+    /// Whether the callee worked on it to the end.
+    pub fn served(&self) -> bool {
+        self.arrived > 0 && self.started >= self.arrived && self.ended >= self.started
+    }
+}
+
 /// How a call ended for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -1,0 +1,122 @@
+//! Scripts of faults: a TOML file that says what breaks where and when.
+//!
+//! ```toml
+//! [[fault]]
+//! kind = "disk-contention"
+//! service = "mongodb-rate"
+//! at = "5m"            # after the lab has begun to live; `before` counts back into its history
+//! for = "10m"
+//! intensity = 0.8
+//! ```
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::app::Application;
+use super::cluster::Cluster;
+use super::fault::{Fault, FaultKind};
+use crate::domain::Clean;
+
+/// What is wrong with a script.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    /// It is not TOML of the right form; the message has the line and the column.
+    #[error("{0}")]
+    Form(Clean),
+    /// A place that the application does not have.
+    #[error("fault {number}: there is no {what} `{name}`{}", nearest(.likely.as_deref()))]
+    Place {
+        /// Which fault, from 1.
+        number: usize,
+        /// "service" or "node".
+        what: &'static str,
+        /// The unknown name.
+        name: Clean,
+        /// What was probably meant.
+        likely: Option<String>,
+    },
+    /// A number out of its range.
+    #[error("fault {number}: `intensity` is {value}, not between 0 and 1")]
+    Intensity {
+        /// Which fault, from 1.
+        number: usize,
+        /// The number.
+        value: f64,
+    },
+    /// Neither `at` nor `before`, or both.
+    #[error("fault {number}: give one of `at` and `before`")]
+    When {
+        /// Which fault, from 1.
+        number: usize,
+    },
+}
+
+fn nearest(likely: Option<&str>) -> String {
+    likely.map_or_else(String::new, |name| format!(", but there is `{name}`"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    fault: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    kind: FaultKind,
+    at: Option<Text>,
+    before: Option<Text>,
+    #[serde(rename = "for")]
+    length: Text,
+    #[serde(default = "full")]
+    intensity: f64,
+}
+
+/// A duration in a flattened table.
+#[derive(Clone, Copy, Deserialize)]
+struct Text(#[serde(with = "crate::domain::duration")] Duration);
+
+fn full() -> f64 {
+    1.0
+}
+
+/// Reads a script. `live_s` is the simulated second at which the lab begins to live.
+///
+/// # Errors
+/// The text is not a script, or names places that are not there.
+pub fn parse(text: &str, app: &Application, cluster: &Cluster, live_s: f64) -> Result<Vec<Fault>, ScriptError> {
+    let file: File = toml::from_str(text).map_err(|error| ScriptError::Form(Clean::new(&error.to_string())))?;
+    let mut faults = Vec::new();
+    for (index, entry) in file.fault.into_iter().enumerate() {
+        let number = index + 1;
+        let from_s = match (entry.at, entry.before) {
+            (Some(at), None) => live_s + at.0.as_secs_f64(),
+            (None, Some(before)) => (live_s - before.0.as_secs_f64()).max(0.0),
+            _ => return Err(ScriptError::When { number }),
+        };
+        if !(0.0..=1.0).contains(&entry.intensity) {
+            return Err(ScriptError::Intensity { number, value: entry.intensity });
+        }
+        check(&entry.kind, number, app, cluster)?;
+        let until_s = from_s + entry.length.0.as_secs_f64();
+        faults.push(Fault { id: number as u64, kind: entry.kind, from_s, until_s, intensity: entry.intensity });
+    }
+    Ok(faults)
+}
+
+fn check(kind: &FaultKind, number: usize, app: &Application, cluster: &Cluster) -> Result<(), ScriptError> {
+    let (what, name, known): (_, _, Vec<&str>) = match (kind.service(), kind.node()) {
+        (Some(service), _) => ("service", service, app.services.iter().map(|known| &*known.name).collect()),
+        (None, Some(node)) => ("node", node, cluster.nodes.iter().map(|known| &*known.name).collect()),
+        (None, None) => return Ok(()),
+    };
+    if known.contains(&name) {
+        return Ok(());
+    }
+    let likely = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), *known)).min();
+    let likely = likely.filter(|(distance, known)| *distance <= known.len() / 3 + 1);
+    Err(ScriptError::Place { number, what, name: Clean::new(name), likely: likely.map(|(_, known)| known.to_owned()) })
+}
