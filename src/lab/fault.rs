@@ -95,9 +95,9 @@ impl FaultKind {
     /// The node it strikes, if it strikes one.
     pub fn node(&self) -> Option<&str> {
         match self {
-            Self::NoisyNeighbour { node } | Self::CacheInterference { node } | Self::MemoryBandwidth { node } => {
-                Some(node)
-            }
+            Self::NoisyNeighbour { node }
+            | Self::CacheInterference { node }
+            | Self::MemoryBandwidth { node } => Some(node),
             _ => None,
         }
     }

@@ -87,8 +87,14 @@ fn full() -> f64 {
 ///
 /// # Errors
 /// The text is not a script, or names places that are not there.
-pub fn parse(text: &str, app: &Application, cluster: &Cluster, live_s: f64) -> Result<Vec<Fault>, ScriptError> {
-    let file: File = toml::from_str(text).map_err(|error| ScriptError::Form(Clean::new(&error.to_string())))?;
+pub fn parse(
+    text: &str,
+    app: &Application,
+    cluster: &Cluster,
+    live_s: f64,
+) -> Result<Vec<Fault>, ScriptError> {
+    let file: File =
+        toml::from_str(text).map_err(|error| ScriptError::Form(Clean::new(&error.to_string())))?;
     let mut faults = Vec::new();
     for (index, entry) in file.fault.into_iter().enumerate() {
         let number = index + 1;
@@ -102,7 +108,13 @@ pub fn parse(text: &str, app: &Application, cluster: &Cluster, live_s: f64) -> R
         }
         check(&entry.kind, number, app, cluster)?;
         let until_s = from_s + entry.length.0.as_secs_f64();
-        faults.push(Fault { id: number as u64, kind: entry.kind, from_s, until_s, intensity: entry.intensity });
+        faults.push(Fault {
+            id: number as u64,
+            kind: entry.kind,
+            from_s,
+            until_s,
+            intensity: entry.intensity,
+        });
     }
     Ok(faults)
 }
@@ -118,5 +130,10 @@ fn check(kind: &FaultKind, number: usize, app: &Application, cluster: &Cluster) 
     }
     let likely = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), *known)).min();
     let likely = likely.filter(|(distance, known)| *distance <= known.len() / 3 + 1);
-    Err(ScriptError::Place { number, what, name: Clean::new(name), likely: likely.map(|(_, known)| known.to_owned()) })
+    Err(ScriptError::Place {
+        number,
+        what,
+        name: Clean::new(name),
+        likely: likely.map(|(_, known)| known.to_owned()),
+    })
 }

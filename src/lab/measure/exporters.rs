@@ -51,7 +51,10 @@ impl Target {
     /// The `instance` label.
     pub fn instance(self, cluster: &Cluster) -> String {
         let node = |node: usize, port: u16| {
-            cluster.nodes.get(node).map_or_else(|| format!("?:{port}"), |node| format!("{}:{port}", node.name))
+            cluster
+                .nodes
+                .get(node)
+                .map_or_else(|| format!("?:{port}"), |node| format!("{}:{port}", node.name))
         };
         match self {
             Self::Cadvisor(at) => node(at, 10250),
@@ -88,7 +91,13 @@ pub struct Readings {
 /// Takes the samples of a page, one after the other. Labels are made only when they are wanted.
 pub trait Sink {
     /// A sample: `suffix` is empty, `_bucket`, `_sum` or `_count`.
-    fn sample(&mut self, metric: &'static Metric, suffix: &'static str, labels: &dyn Fn() -> LabelList, value: f64);
+    fn sample(
+        &mut self,
+        metric: &'static Metric,
+        suffix: &'static str,
+        labels: &dyn Fn() -> LabelList,
+        value: f64,
+    );
 }
 
 /// Labels of a sample, without its name.
@@ -131,7 +140,11 @@ impl Exporters {
             let Some(service) = self.app.services.get(reading.service) else { continue };
             let pod: Name = pod_name(service, reading.replica).into();
             let of_pod = || {
-                vec![("namespace", self.cluster.namespace.clone()), ("node", node_name.clone()), ("pod", pod.clone())]
+                vec![
+                    ("namespace", self.cluster.namespace.clone()),
+                    ("node", node_name.clone()),
+                    ("pod", pod.clone()),
+                ]
             };
             let container = || [of_pod(), vec![("container", service.name.clone())]].concat();
             let network = || [of_pod(), vec![("interface", POD_INTERFACE.into())]].concat();
@@ -168,12 +181,18 @@ impl Exporters {
     }
 
     fn node(&self, node: usize, readings: &Readings, sink: &mut dyn Sink) {
-        let (Some(machine), Some(r)) = (self.cluster.nodes.get(node), readings.nodes.get(node)) else { return };
+        let (Some(machine), Some(r)) = (self.cluster.nodes.get(node), readings.nodes.get(node)) else {
+            return;
+        };
         let none = Vec::new;
         sink.sample(&m::NODE_INFO, "", &|| vec![("nodename", machine.name.clone())], 1.0);
-        for (mode, seconds) in
-            [("idle", r.cpu_s.2), ("iowait", r.cpu_s.3), ("steal", 0.0), ("system", r.cpu_s.1), ("user", r.cpu_s.0)]
-        {
+        for (mode, seconds) in [
+            ("idle", r.cpu_s.2),
+            ("iowait", r.cpu_s.3),
+            ("steal", 0.0),
+            ("system", r.cpu_s.1),
+            ("user", r.cpu_s.0),
+        ] {
             // One line a core, over which the work is spread evenly.
             for core in 0..machine.cores {
                 let labels = || vec![("cpu", Name::from(core.to_string())), ("mode", mode.into())];
@@ -187,7 +206,12 @@ impl Exporters {
         sink.sample(&m::NODE_MEMORY_AVAILABLE, "", &none, r.memory.0);
         sink.sample(&m::NODE_MEMORY_TOTAL, "", &none, r.memory.1);
         let faults = readings.replicas.iter().filter(|replica| replica.node == node);
-        sink.sample(&m::NODE_MAJOR_FAULTS, "", &none, faults.map(|replica| replica.major_faults).sum::<f64>().floor());
+        sink.sample(
+            &m::NODE_MAJOR_FAULTS,
+            "",
+            &none,
+            faults.map(|replica| replica.major_faults).sum::<f64>().floor(),
+        );
         let disk = || vec![("device", Name::from("sda"))];
         sink.sample(&m::NODE_DISK_IO_TIME, "", &disk, r.disk.0);
         sink.sample(&m::NODE_DISK_IO_WEIGHTED, "", &disk, r.disk.0 + r.waiting_s.2);
@@ -207,8 +231,9 @@ impl Exporters {
             let Some(node) = self.cluster.nodes.get(reading.node) else { continue };
             let pod: Name = pod_name(service, reading.replica).into();
             let of_pod = || [namespace(), vec![("pod", pod.clone())]].concat();
-            let container =
-                || [of_pod(), vec![("container", service.name.clone()), ("node", node.name.clone())]].concat();
+            let container = || {
+                [of_pod(), vec![("container", service.name.clone()), ("node", node.name.clone())]].concat()
+            };
             let limit = |resource: &'static str, unit: &'static str| {
                 [container(), vec![("resource", resource.into()), ("unit", unit.into())]].concat()
             };
@@ -216,7 +241,12 @@ impl Exporters {
                 sink.sample(&m::LIMITS, "", &|| limit("cpu", "core"), reading.cpu_limit);
             }
             sink.sample(&m::LIMITS, "", &|| limit("memory", "byte"), reading.memory.1);
-            sink.sample(&m::RESTARTS, "", &|| [of_pod(), vec![("container", service.name.clone())]].concat(), f64::from(reading.restarts));
+            sink.sample(
+                &m::RESTARTS,
+                "",
+                &|| [of_pod(), vec![("container", service.name.clone())]].concat(),
+                f64::from(reading.restarts),
+            );
             sink.sample(&m::POD_INFO, "", &|| [of_pod(), vec![("node", node.name.clone())]].concat(), 1.0);
             let owner = || {
                 let (kind, name) = if service.kind == Kind::Database {
@@ -224,8 +254,15 @@ impl Exporters {
                 } else {
                     ("ReplicaSet", format!("{}-{}", service.name, generated(&service.name, 10)).into())
                 };
-                [of_pod(), vec![("owner_is_controller", "true".into()), ("owner_kind", kind.into()), ("owner_name", name)]]
-                    .concat()
+                [
+                    of_pod(),
+                    vec![
+                        ("owner_is_controller", "true".into()),
+                        ("owner_kind", kind.into()),
+                        ("owner_name", name),
+                    ],
+                ]
+                .concat()
             };
             sink.sample(&m::POD_OWNER, "", &owner, 1.0);
         }
@@ -250,13 +287,21 @@ impl Exporters {
                 [namespace(), name.to_vec(), vec![("span_kind", Name::from("SPAN_KIND_SERVER"))]].concat()
             };
             let status = |code: &'static str| [labels(), vec![("status_code", Name::from(code))]].concat();
-            sink.sample(&m::CALLS, "", &|| status("STATUS_CODE_UNSET"), (span.duration.count() - span.failed) as f64);
+            sink.sample(
+                &m::CALLS,
+                "",
+                &|| status("STATUS_CODE_UNSET"),
+                (span.duration.count() - span.failed) as f64,
+            );
             sink.sample(&m::CALLS, "", &|| status("STATUS_CODE_ERROR"), span.failed as f64);
             histogram(&m::DURATION, &labels, &span.duration, sink);
         }
         for edge in &red.edges {
-            let name = |id: usize| self.app.services.get(id).map_or_else(|| Name::from("?"), |service| service.name.clone());
-            let labels = || [namespace(), vec![("client", name(edge.ends.0)), ("server", name(edge.ends.1))]].concat();
+            let name = |id: usize| {
+                self.app.services.get(id).map_or_else(|| Name::from("?"), |service| service.name.clone())
+            };
+            let labels =
+                || [namespace(), vec![("client", name(edge.ends.0)), ("server", name(edge.ends.1))]].concat();
             sink.sample(&m::EDGE_CALLS, "", &labels, edge.client.count() as f64);
             sink.sample(&m::EDGE_FAILED, "", &labels, edge.failed as f64);
             histogram(&m::EDGE_CLIENT, &labels, &edge.client, sink);
@@ -264,10 +309,16 @@ impl Exporters {
         }
         for route in &red.routes {
             for (code, duration) in ["200", "500"].into_iter().zip(&route.duration) {
-                let service = self.app.services.get(route.service).map_or_else(|| Name::from("?"), |service| service.name.clone());
+                let service = self
+                    .app
+                    .services
+                    .get(route.service)
+                    .map_or_else(|| Name::from("?"), |service| service.name.clone());
                 let labels = || {
-                    let route = [("http_request_method", route.method.clone()), ("http_route", route.route.clone())];
-                    let rest = [("http_response_status_code", Name::from(code)), ("service", service.clone())];
+                    let route =
+                        [("http_request_method", route.method.clone()), ("http_route", route.route.clone())];
+                    let rest =
+                        [("http_response_status_code", Name::from(code)), ("service", service.clone())];
                     [namespace(), route.to_vec(), rest.to_vec()].concat()
                 };
                 histogram(&m::HTTP_DURATION, &labels, duration, sink);
@@ -287,10 +338,18 @@ fn blackbox(readings: &Readings, sink: &mut dyn Sink) {
     }
 }
 
-fn histogram(metric: &'static Metric, labels: &dyn Fn() -> LabelList, histogram: &Histogram, sink: &mut dyn Sink) {
+fn histogram(
+    metric: &'static Metric,
+    labels: &dyn Fn() -> LabelList,
+    histogram: &Histogram,
+    sink: &mut dyn Sink,
+) {
     debug_assert_eq!(metric.kind, Type::Histogram);
     for (bound, count) in histogram.cumulative() {
-        let le = || [labels(), vec![("le", if bound.is_finite() { bound.to_string().into() } else { "+Inf".into() })]].concat();
+        let le = || {
+            [labels(), vec![("le", if bound.is_finite() { bound.to_string().into() } else { "+Inf".into() })]]
+                .concat()
+        };
         sink.sample(metric, "_bucket", &le, count as f64);
     }
     sink.sample(metric, "_sum", labels, histogram.sum_s());

@@ -19,8 +19,8 @@ pub static SPAN_BOUNDS: Bounds =
 /// Finer ones for call edges and the entry, each a factor of about 1.4 above the one before, as
 /// whoever watches a tail would configure them.
 pub static EDGE_BOUNDS: Bounds = Bounds(&[
-    0.0005, 0.0007, 0.001, 0.0014, 0.002, 0.0028, 0.004, 0.0056, 0.008, 0.011, 0.016, 0.022, 0.032, 0.045, 0.064,
-    0.09, 0.128, 0.18, 0.256, 0.36, 0.512, 0.72, 1.02, 1.44, 2.05, 2.9, 4.1, 5.8, 8.2, 11.6,
+    0.0005, 0.0007, 0.001, 0.0014, 0.002, 0.0028, 0.004, 0.0056, 0.008, 0.011, 0.016, 0.022, 0.032, 0.045,
+    0.064, 0.09, 0.128, 0.18, 0.256, 0.36, 0.512, 0.72, 1.02, 1.44, 2.05, 2.9, 4.1, 5.8, 8.2, 11.6,
 ]);
 
 /// A classic histogram.
@@ -138,7 +138,8 @@ impl Red {
                     let next = spans.len();
                     at.span = Some(*spans.entry((service, operation.clone())).or_insert(next));
                 }
-                let caller = site.parent.and_then(|parent| table.get(parent as usize)).map(|site| site.call.service);
+                let caller =
+                    site.parent.and_then(|parent| table.get(parent as usize)).map(|site| site.call.service);
                 let counted = settings.edges == EdgeMetrics::All || call.client_span.is_some();
                 if let Some(caller) = caller.filter(|_| counted && call.transport != Transport::Local) {
                     let next = edges.len();
@@ -162,8 +163,11 @@ impl Red {
             slots,
             spans: span_stats
                 .into_iter()
-                .map(|((service, operation), _)| {
-                    SpanStats { service, operation, failed: 0, duration: Histogram::new(&SPAN_BOUNDS) }
+                .map(|((service, operation), _)| SpanStats {
+                    service,
+                    operation,
+                    failed: 0,
+                    duration: Histogram::new(&SPAN_BOUNDS),
                 })
                 .collect(),
             edges: edge_stats

@@ -77,7 +77,8 @@ impl Scraper {
     fn due(&self, target: usize, round: u64) -> Nanos {
         let interval = self.settings.scrape_s * 1e9;
         let phase = unit(&[self.settings.seed, 11, target as u64]);
-        let jitter = (unit(&[self.settings.seed, 12, target as u64, round]) - 0.5) * 2.0 * self.settings.jitter;
+        let jitter =
+            (unit(&[self.settings.seed, 12, target as u64, round]) - 0.5) * 2.0 * self.settings.jitter;
         ((round as f64 + phase + jitter).max(0.0) * interval) as Nanos
     }
 
@@ -85,7 +86,8 @@ impl Scraper {
     fn read_at(&self, due: Nanos, target: usize) -> Nanos {
         match self.targets[target] {
             Target::Cadvisor(_) => {
-                let phase = (unit(&[self.settings.seed, 13, target as u64]) * HOUSEKEEPING_NS as f64) as Nanos;
+                let phase =
+                    (unit(&[self.settings.seed, 13, target as u64]) * HOUSEKEEPING_NS as f64) as Nanos;
                 (due.saturating_sub(phase) / HOUSEKEEPING_NS * HOUSEKEEPING_NS + phase).min(due)
             }
             _ => due,
@@ -136,7 +138,12 @@ impl Scraper {
 fn shape(readings: &Readings) -> u64 {
     let replicas = readings.replicas.iter().map(|reading| {
         let limited = u64::from(reading.cpu_limit > 0.0);
-        super::noise::bits(&[reading.service as u64, u64::from(reading.replica), reading.node as u64, limited])
+        super::noise::bits(&[
+            reading.service as u64,
+            u64::from(reading.replica),
+            reading.node as u64,
+            limited,
+        ])
     });
     replicas.fold(readings.probes.len() as u64 + 1, |all, one| super::noise::bits(&[all, one]))
 }
@@ -160,7 +167,13 @@ struct Writer<'a> {
 }
 
 impl Sink for Writer<'_> {
-    fn sample(&mut self, metric: &'static Metric, suffix: &'static str, labels: &dyn Fn() -> LabelList, value: f64) {
+    fn sample(
+        &mut self,
+        metric: &'static Metric,
+        suffix: &'static str,
+        labels: &dyn Fn() -> LabelList,
+        value: f64,
+    ) {
         let id = match self.known {
             Some(known) => known.get(self.next).copied(),
             None => {
@@ -203,7 +216,13 @@ impl Exposition {
 }
 
 impl Sink for Exposition {
-    fn sample(&mut self, metric: &'static Metric, suffix: &'static str, labels: &dyn Fn() -> LabelList, value: f64) {
+    fn sample(
+        &mut self,
+        metric: &'static Metric,
+        suffix: &'static str,
+        labels: &dyn Fn() -> LabelList,
+        value: f64,
+    ) {
         use std::fmt::Write as _;
         let slot = match self.order.iter().position(|(name, ..)| *name == metric.name) {
             Some(slot) => slot,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::Measurement;
 use super::noise::{bits, unit};
-use crate::lab::app::{Application, Call, Name, ServiceId, SpanQuirk, Transport, sites};
+use crate::lab::app::{Application, Call, Name, ServiceId, SpanQuirk, Transport, operation, sites};
 use crate::lab::cluster::{Cluster, pod_name};
 use crate::lab::sim::{CallRecord, Nanos, Outcome, ReplicaReading, Request};
-use crate::lab::traces::{Span, SpanKind, Tag};
+use crate::lab::traces::{Span, SpanKind};
 
 /// Spans are reported once a second, as Jaeger's clients do.
 const FLUSH_NS: u64 = 1_000_000_000;
@@ -38,6 +38,8 @@ pub struct SpanWriter {
     /// Calls by flow and site, copied out of the tree.
     calls: Vec<Vec<Site>>,
     hosts: HashMap<(ServiceId, u32), Host>,
+    /// Whether spans say their kind.
+    kinds: bool,
     spans: Vec<Span>,
 }
 
@@ -71,7 +73,7 @@ impl From<&Call> for Site {
 impl SpanWriter {
     /// For an application on a cluster.
     pub fn new(app: Arc<Application>, cluster: &Cluster, settings: Measurement) -> Self {
-        let calls =
+        let calls: Vec<Vec<Site>> =
             app.flows.iter().map(|flow| sites(flow).iter().map(|site| site.call.into()).collect()).collect();
         let mut hosts = HashMap::new();
         for (id, (service, nodes)) in app.services.iter().zip(&cluster.placement).enumerate() {
@@ -79,7 +81,9 @@ impl SpanWriter {
                 hosts.insert((id, replica), Host { pod: pod_name(service, replica).into(), node: *node });
             }
         }
-        Self { settings, app, calls, hosts, spans: Vec::new() }
+        // Middleware of gRPC sets `span.kind`; hand-written instrumentation (DeathStarBench's C++) does not.
+        let kinds = calls.iter().flatten().any(|site: &Site| site.transport == Transport::Grpc);
+        Self { settings, app, calls, hosts, kinds, spans: Vec::new() }
     }
 
     /// Learns where the replicas run and what their pods are called.
@@ -118,10 +122,17 @@ impl SpanWriter {
     }
 
     /// Writes the client and server spans of one call; returns the innermost span in the callee.
-    fn call(&mut self, request: &Request<'_>, index: usize, call: &CallRecord, outer: Option<u64>) -> Option<u64> {
+    fn call(
+        &mut self,
+        request: &Request<'_>,
+        index: usize,
+        call: &CallRecord,
+        outer: Option<u64>,
+    ) -> Option<u64> {
         let site = self.calls.get(request.flow)?.get(call.site as usize)?;
         let caller = request.calls.get(call.parent as usize).filter(|_| index > 0);
-        let caller_service = caller.and_then(|caller| Some(self.calls[request.flow].get(caller.site as usize)?.service));
+        let caller_service =
+            caller.and_then(|caller| Some(self.calls[request.flow].get(caller.site as usize)?.service));
         let mut parent = outer;
         let mut spans: Vec<(Draft<'_>, ServiceId, u32)> = Vec::new();
         if let (Some(operation), Some(caller), Some(service)) = (&site.client_span, caller, caller_service) {
@@ -139,7 +150,11 @@ impl SpanWriter {
                 let start = (call.started + depth * 1_000).min(call.ended);
                 let kind = if depth == 0 { SpanKind::Server } else { SpanKind::Internal };
                 let failed = call.outcome == Outcome::Failed;
-                spans.push((Draft { operation, kind, start, end: call.ended, failed }, site.service, call.replica));
+                spans.push((
+                    Draft { operation, kind, start, end: call.ended, failed },
+                    site.service,
+                    call.replica,
+                ));
             }
         }
         let mut written = Vec::with_capacity(spans.len());
@@ -172,27 +187,20 @@ impl SpanWriter {
         let skew = host.map_or(0, |host| self.skew(host.node, draft.start));
         let at = |time: Nanos| self.settings.epoch_ns + time.cast_signed() + skew;
         let trace = [0_u64, 1].map(|half| self.id(&[Draw::Trace as u64, request, half]));
-        let mut tags = Vec::new();
-        if draft.operation.contains("{key}") {
-            tags.push((Name::from("key"), Tag::Int((self.key(request) % 100_000).cast_signed())));
-        }
         Some(Span {
             trace: u128::from(trace[0]) << 64 | u128::from(trace[1]),
             id,
             parent,
             service: name,
-            operation: if draft.operation.contains("{key}") {
-                draft.operation.replace("{key}", &(self.key(request) % 100_000).to_string()).into()
-            } else {
-                draft.operation.clone()
-            },
+            operation: operation(draft.operation, self.id(&[Draw::Key as u64, request, id])).into(),
             host: host.map_or_else(|| reporter.name.clone(), |host| host.pod.clone()),
             start_us: at(draft.start).div_euclid(1_000),
             duration_us: (draft.end.saturating_sub(draft.start) / 1_000).cast_signed(),
-            kind: self.app.span_kinds.then_some(draft.kind),
+            kind: self.kinds.then_some(draft.kind),
             error: draft.failed,
-            tags,
-            received_ms: (self.settings.epoch_ns + self.received(draft.end, id).cast_signed()).div_euclid(1_000_000),
+            tags: Vec::new(),
+            received_ms: (self.settings.epoch_ns + self.received(draft.end, id).cast_signed())
+                .div_euclid(1_000_000),
         })
     }
 
@@ -213,10 +221,6 @@ impl SpanWriter {
         let draw = |hour: u64| 2.0 * unit(&[self.settings.seed, Draw::Skew as u64, node as u64, hour]) - 1.0;
         let within = (at % 3_600_000_000_000) as f64 / 3.6e12;
         (most * (draw(hour) * (1.0 - within) + draw(hour + 1) * within)) as i64
-    }
-
-    fn key(&self, request: u64) -> u64 {
-        bits(&[self.settings.seed, Draw::Key as u64, request])
     }
 
     /// An id that is never 0, which tracers take for "none".
