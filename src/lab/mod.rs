@@ -14,10 +14,14 @@
 pub mod app;
 pub mod cluster;
 pub mod fault;
+pub mod live;
 pub mod measure;
 pub mod promql;
 pub mod script;
 pub mod serve;
 pub mod sim;
+pub mod stage;
 pub mod traces;
+pub mod truth;
 pub mod tsdb;
+pub mod world;

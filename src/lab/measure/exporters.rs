@@ -129,7 +129,7 @@ impl Exporters {
             Target::Cadvisor(node) => self.cadvisor(node, readings, sink),
             Target::Node(node) => self.node(node, readings, sink),
             Target::KubeState => self.kube_state(readings, sink),
-            Target::Blackbox => blackbox(readings, sink),
+            Target::Blackbox => self.blackbox(readings, sink),
             Target::Collector => self.collector(red, sink),
         }
     }
@@ -279,6 +279,21 @@ impl Exporters {
         }
     }
 
+    fn blackbox(&self, readings: &Readings, sink: &mut dyn Sink) {
+        for probe in &readings.probes {
+            // The operator's probe objects add their namespace.
+            let ends = || {
+                let ends = [("source", probe.source.clone()), ("target", probe.target.clone())];
+                [vec![("namespace", self.cluster.namespace.clone())], ends.to_vec()].concat()
+            };
+            sink.sample(&m::PROBE_SUCCESS, "", &ends, f64::from(u8::from(probe.rtt_s.is_some())));
+            for phase in ["resolve", "setup", "rtt"] {
+                let value = if phase == "rtt" { probe.rtt_s.unwrap_or(0.0) } else { 0.0 };
+                sink.sample(&m::PROBE_ICMP, "", &|| [ends(), vec![("phase", Name::from(phase))]].concat(), value);
+            }
+        }
+    }
+
     fn collector(&self, red: &Red, sink: &mut dyn Sink) {
         let namespace = || vec![("namespace", self.cluster.namespace.clone())];
         for span in &red.spans {
@@ -323,17 +338,6 @@ impl Exporters {
                 };
                 histogram(&m::HTTP_DURATION, &labels, duration, sink);
             }
-        }
-    }
-}
-
-fn blackbox(readings: &Readings, sink: &mut dyn Sink) {
-    for probe in &readings.probes {
-        let ends = || vec![("source", probe.source.clone()), ("target", probe.target.clone())];
-        sink.sample(&m::PROBE_SUCCESS, "", &ends, f64::from(u8::from(probe.rtt_s.is_some())));
-        for phase in ["resolve", "setup", "rtt"] {
-            let value = if phase == "rtt" { probe.rtt_s.unwrap_or(0.0) } else { 0.0 };
-            sink.sample(&m::PROBE_ICMP, "", &|| [ends(), vec![("phase", Name::from(phase))]].concat(), value);
         }
     }
 }

@@ -1,0 +1,204 @@
+//! A lab ready to be used: its history is simulated, its servers listen, its cluster lives.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::app::{AppError, Application};
+use super::cluster::Cluster;
+use super::fault::Fault;
+use super::live::{Handle, Orders};
+use super::measure::Measurement;
+use super::serve;
+use super::sim::{SECOND, Settings, SimError};
+use super::world::{Stores, World};
+
+/// Simulated time between two reports of progress.
+const STEP_S: u64 = 300;
+
+/// What a lab is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The application.
+    pub app: Arc<Application>,
+    /// Where it runs.
+    pub cluster: Cluster,
+    /// The simulation.
+    pub settings: Settings,
+    /// How it is measured; the epoch is set so that history ends now.
+    pub measurement: Measurement,
+    /// How much history there is.
+    pub history: Duration,
+    /// What breaks, in seconds of simulated time: life begins when history ends.
+    pub faults: Vec<Fault>,
+    /// How fast it lives.
+    pub speed: f64,
+    /// Where its servers listen, on loopback; 0 is any port.
+    pub ports: Ports,
+}
+
+/// Ports of the lab's servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// Prometheus' query API.
+    pub prometheus: u16,
+    /// Jaeger's query API.
+    pub jaeger: u16,
+    /// Exporters' pages and the control endpoint.
+    pub control: u16,
+}
+
+/// Why there is no lab.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The application.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// Application, cluster and faults do not fit together.
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    /// A server cannot listen.
+    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The cluster's thread cannot be started.
+    #[error("cannot start the simulation's thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A lab at work; it stops when this is dropped.
+#[derive(Debug)]
+pub struct Stage {
+    /// What it is made of; the ports are the real ones.
+    pub plan: Plan,
+    /// What the servers read.
+    pub stores: Arc<Stores>,
+    handle: Handle,
+    servers: JoinSet<std::io::Result<()>>,
+}
+
+impl Plan {
+    /// Simulates the history, faster than real; `progress` hears of it in simulated seconds, done and
+    /// planned. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// Application, cluster and faults do not fit together.
+    pub fn history(&mut self, now_ns: i64, mut progress: impl FnMut(u64, u64)) -> Result<World, StageError> {
+        let length = self.history.as_secs();
+        self.measurement.epoch_ns = now_ns - (length * SECOND).cast_signed();
+        let keep = self.history + Duration::from_secs(3 * 86_400);
+        let (app, cluster) = (self.app.clone(), self.cluster.clone());
+        let (settings, faults) = (self.settings.clone(), self.faults.clone());
+        let mut world = World::new(app, cluster, settings, faults, self.measurement.clone(), keep)?;
+        let mut done = 0;
+        while done < length {
+            done = (done + STEP_S).min(length);
+            world.advance(done * SECOND);
+            progress(done, length);
+        }
+        Ok(world)
+    }
+
+    /// Opens the servers and lets the cluster live.
+    ///
+    /// # Errors
+    /// A port is taken.
+    pub async fn live(mut self, world: World) -> Result<Stage, StageError> {
+        let stores = world.stores();
+        let exporters = world.exporters().clone();
+        let mut listeners = Vec::new();
+        for port in [&mut self.ports.prometheus, &mut self.ports.jaeger, &mut self.ports.control] {
+            let at = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
+            let wrong = |source| StageError::Listen { port: at.port(), source };
+            let listener = TcpListener::bind(at).await.map_err(wrong)?;
+            *port = listener.local_addr().map_err(wrong)?.port();
+            listeners.push(listener);
+        }
+        let handle = Handle::start(world, self.speed).map_err(StageError::Thread)?;
+        let routers = serve::routers(&stores, exporters, handle.orders(), &self);
+        let mut servers = JoinSet::new();
+        for (listener, router) in listeners.into_iter().zip(routers) {
+            servers.spawn(async move { axum::serve(listener, router).await });
+        }
+        Ok(Stage { plan: self, stores, handle, servers })
+    }
+}
+
+impl Stage {
+    /// A way to break and change the cluster.
+    pub fn orders(&self) -> Orders {
+        self.handle.orders()
+    }
+
+    /// Serves until one of the servers fails.
+    pub async fn serve(&mut self) -> std::io::Result<()> {
+        match self.servers.join_next().await {
+            Some(Ok(result)) => result,
+            Some(Err(panic)) => Err(std::io::Error::other(panic)),
+            None => Ok(()),
+        }
+    }
+
+    /// A configuration of sagetop for this lab, to be read from a file.
+    pub fn config(&self) -> String {
+        config(&self.plan)
+    }
+}
+
+/// A configuration of sagetop for a lab.
+fn config(plan: &Plan) -> String {
+    let app = &plan.app;
+    let entry = app.entry().and_then(|entry| app.services.get(entry));
+    let entry = entry.map_or("", |entry| &*entry.name);
+    let names = app.services.iter().filter_map(|service| {
+        let traced = service.traced_as.as_ref().filter(|traced| **traced != service.name)?;
+        Some(format!("\"{traced}\" = \"{}\"\n", service.name))
+    });
+    let names: String = names.collect();
+    let per_mille = (app.objective.quantile * 1000.0).round() / 10.0;
+    format!(
+        r#"# Written by `sagetop lab`: {title}, simulated.
+[contexts.lab]
+vars = {{ selector = 'namespace="{namespace}"', span_selector = 'namespace="{namespace}"' }}
+
+[contexts.lab.prometheus]
+url = "http://127.0.0.1:{prometheus}"
+
+[contexts.lab.jaeger]
+url = "http://127.0.0.1:{jaeger}"
+
+[contexts.lab.names]
+{names}
+[[contexts.lab.slo]]
+name = "{entry} p{per_mille}"
+service = "{entry}"
+quantile = {quantile}
+objective = "{limit}ms"
+window = "2m"
+source = {{ type = "histogram", metric = 'http_server_request_duration_seconds{{service="{entry}"}}', unit = "s" }}
+
+[windows]
+history = "{history}s"
+scrape_interval = "{scrape}s"
+settle = "20s"
+
+[diagnosis]
+window = "2m"
+"#,
+        title = app.title,
+        namespace = plan.cluster.namespace,
+        prometheus = plan.ports.prometheus,
+        jaeger = plan.ports.jaeger,
+        quantile = app.objective.quantile,
+        limit = app.objective.limit_ms,
+        history = plan.history.as_secs(),
+        scrape = plan.measurement.scrape_s.round(),
+    )
+}
