@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, duration};
 
 /// Finds the root cause of an SLO violation from Jaeger and Prometheus.
 #[derive(Clone, Debug, Parser)]
@@ -64,6 +65,11 @@ pub struct Global {
 }
 
 impl Global {
+    /// The same with this configuration and this folder.
+    pub fn with(&self, config: &Path, state_dir: &Path) -> Self {
+        Self { config: Some(config.into()), state_dir: Some(state_dir.into()), context: None, ..self.clone() }
+    }
+
     /// `--config` or its variable; an empty one counts as none.
     pub fn config(&self) -> Option<&Path> {
         path(self.config.as_ref())
@@ -94,6 +100,10 @@ pub enum Command {
     },
     /// Print who calls whom: a tree, DOT or JSON
     Graph(GraphArgs),
+    /// Open the screens on a simulated cluster: nothing to configure, nothing stays behind
+    Demo(DemoArgs),
+    /// Serve a simulated cluster to anything that speaks the APIs of Prometheus and Jaeger
+    Lab(LabArgs),
     /// Check backends, clocks and which metrics have data
     Doctor,
     /// Make, check or describe the configuration
@@ -167,6 +177,76 @@ pub enum ConfigAction {
     Check,
     /// Print the JSON schema of the configuration, for editors
     Schema,
+}
+
+/// `sagetop demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Application, as for `lab`
+    #[arg(long, default_value = "hotel-reservation", value_name = "NAME|FILE")]
+    pub app: String,
+    /// Everything random follows from it
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Which of the application's incidents strikes; without it, the seed chooses
+    #[arg(long, value_name = "I")]
+    pub incident: Option<usize>,
+    /// How much history is simulated and learned
+    #[arg(long, default_value = "1d", value_name = "DURATION", value_parser = duration::parse)]
+    pub history: Duration,
+}
+
+/// `sagetop lab`.
+#[derive(Clone, Debug, Args)]
+pub struct LabArgs {
+    /// Application: social-network, media, hotel-reservation, online-boutique, chain-N, fanout-N, or a JSON file
+    #[arg(long, default_value = "hotel-reservation", value_name = "NAME|FILE")]
+    pub app: String,
+    /// Everything random follows from it
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Machines of the cluster
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
+    pub nodes: usize,
+    /// How much history there is at once
+    #[arg(long, default_value = "1d", value_name = "DURATION", value_parser = duration::parse)]
+    pub history: Duration,
+    /// How fast it lives: 1 is real time
+    #[arg(long, default_value_t = 1.0, value_name = "X", value_parser = positive)]
+    pub speed: f64,
+    /// Factor on the application's load
+    #[arg(long, default_value_t = 1.0, value_name = "X", value_parser = positive)]
+    pub load: f64,
+    /// A script of faults (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// Time between two scrapes
+    #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = duration::parse)]
+    pub scrape: Duration,
+    /// Share of traces kept, instead of the application's own
+    #[arg(long, value_name = "SHARE", value_parser = positive)]
+    pub sampling: Option<f64>,
+    /// Port of the Prometheus API; 0 is any
+    #[arg(long, default_value_t = 9090, value_name = "PORT")]
+    pub prometheus_port: u16,
+    /// Port of the Jaeger API; 0 is any
+    #[arg(long, default_value_t = 16686, value_name = "PORT")]
+    pub jaeger_port: u16,
+    /// Port of the exporters' pages and of the control endpoint; 0 is any
+    #[arg(long, default_value_t = 9091, value_name = "PORT")]
+    pub control_port: u16,
+    /// Write a configuration of sagetop for this lab
+    #[arg(long, value_name = "FILE")]
+    pub write_config: Option<PathBuf>,
+    /// Print the JSON schema of application files instead
+    #[arg(long)]
+    pub schema: bool,
+}
+
+/// A finite number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("must be above 0".to_owned()) }
 }
 
 /// A moment as RFC 3339 or as seconds since 1970.

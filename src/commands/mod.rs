@@ -6,8 +6,10 @@
 mod completions;
 mod config;
 mod diagnose;
+mod demo;
 mod doctor;
 mod graph;
+mod lab;
 mod log;
 mod man;
 mod output;
@@ -26,6 +28,7 @@ use crate::cli::{Cli, Command};
 use crate::config::{ConfigError, Dirs};
 use crate::domain::{Clean, Timestamp};
 use crate::engine::EngineError;
+use crate::lab::stage::StageError;
 use crate::tui::TuiError;
 pub use output::Output;
 
@@ -87,6 +90,20 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A file that was to be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The simulated cluster.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// What the lab is asked to do.
+    #[error("{0}")]
+    Lab(String),
     /// A file that must not be overwritten.
     #[error("{} exists; --force overwrites it", .0.display())]
     Exists(std::path::PathBuf),
@@ -135,6 +152,8 @@ fn dispatch(cli: &Cli, out: &mut Output) -> Result<Exit, Error> {
         Command::Graph(args) => graph::run(&cli.global, args, out),
         Command::Doctor => doctor::run(&cli.global, out),
         Command::Config(args) => config::run(&cli.global, args, out),
+        Command::Demo(args) => demo::run(&cli.global, &cli.screen, args),
+        Command::Lab(args) => lab::run(args, out),
         Command::Completions { shell } => completions::run(*shell, out),
         Command::Man { dir } => man::run(dir.as_deref(), out),
     }

@@ -47,7 +47,8 @@ fn notice(warnings: &[Problem]) -> Option<String> {
     Some(format!("{}:{}:{}: {}{more}", first.file, first.line, first.column, first.message))
 }
 
-fn options(ui: &UiSettings, folder: Option<&Path>, args: &ScreenArgs) -> Result<TuiOptions, Error> {
+/// How the screens look, by configuration and arguments.
+pub fn options(ui: &UiSettings, folder: Option<&Path>, args: &ScreenArgs) -> Result<TuiOptions, Error> {
     let mut options = TuiOptions::builtin().map_err(|p| Error::Screen(p.to_string()))?;
     if let Some(path) = &ui.keymap {
         let text = read(path)?;

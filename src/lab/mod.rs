@@ -14,6 +14,7 @@
 pub mod app;
 pub mod cluster;
 pub mod fault;
+pub mod incident;
 pub mod live;
 pub mod measure;
 pub mod promql;

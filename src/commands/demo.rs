@@ -1,0 +1,145 @@
+//! `sagetop demo`: the whole product on a simulated cluster in which something breaks.
+//!
+//! The screens and the engine work as always, over HTTP, on a configuration in a folder of its own that
+//! goes away with the demo. This command only watches what the engine tells the screens, to know when
+//! the story goes on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::time::sleep;
+
+use super::session::Session;
+use super::{Error, Exit, lab, screens};
+use crate::cli::{DemoArgs, Global, LabArgs, ScreenArgs};
+use crate::domain::{Clean, SloState};
+use crate::engine::{self, EngineEvent, ModelState};
+use crate::lab::incident::{self, Incident};
+use crate::lab::live::Orders;
+use crate::tui;
+use crate::tui::guide::Scene;
+
+/// From the trained model to the incident: time to look around.
+const CALM: Duration = Duration::from_secs(30);
+/// Events under way to the screens; the engine waits rather than piling up more.
+const EVENTS: usize = 64;
+/// Requests under way to the engine.
+const REQUESTS: usize = 16;
+/// Scenes under way to the screens; there are only a few in all.
+const SCENES: usize = 8;
+
+/// Runs it.
+pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit, Error> {
+    let folder = folder()?;
+    let mut plan = lab::plan(&lab_args(args))?;
+    let incidents = incident::of(&plan.app, &plan.cluster);
+    let number = args.incident.unwrap_or((args.seed as usize).wrapping_sub(1) % incidents.len().max(1));
+    let incident = incidents.into_iter().nth(number).ok_or_else(|| {
+        Error::Lab(format!("there is no incident {number} of {}: see `sagetop lab --incidents`", plan.app.name))
+    })?;
+    let world = lab::history(&mut plan)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let stage = runtime.block_on(plan.live(world))?;
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, stage.config()).map_err(|source| Error::Write { path: config.clone(), source })?;
+    let session = Session::quiet(&global.with(&config, &folder.path().join("state")))?;
+    let mut options = screens::options(&session.config.ui, None, screen)?;
+    let (to_story, from_engine) = mpsc::channel(EVENTS);
+    let (to_screens, events) = mpsc::channel(EVENTS);
+    let (requests, from_screens) = mpsc::channel(REQUESTS);
+    let (scenes, story) = mpsc::channel(SCENES);
+    options.scenes = Some(story);
+    let ended = session.runtime.block_on(async {
+        tokio::spawn(engine::live(session.engine.clone(), None, from_screens, to_story));
+        tokio::spawn(tell(from_engine, to_screens, scenes, stage.orders(), incident));
+        tui::run(events, requests, options).await
+    });
+    session.runtime.shutdown_background();
+    runtime.shutdown_background();
+    drop(stage);
+    ended?;
+    Ok(Exit::Ok)
+}
+
+/// Passes on what the engine tells, and lets the story go on with it.
+async fn tell(
+    mut from: Receiver<EngineEvent>,
+    to: Sender<EngineEvent>,
+    scenes: Sender<Scene>,
+    orders: Orders,
+    incident: Incident,
+) {
+    let _ = scenes.send(Scene::Quiet).await;
+    let mut act = Act::Learning;
+    while let Some(event) = from.recv().await {
+        match (&act, &event) {
+            (Act::Learning, EngineEvent::Model(ModelState::Ready(_))) => {
+                act = Act::Incident;
+                let (scenes, orders, incident) = (scenes.clone(), orders.clone(), incident.clone());
+                tokio::spawn(strike(scenes, orders, incident));
+            }
+            (Act::Incident, EngineEvent::Snapshot(snapshot)) if violated(snapshot) => act = Act::Violated,
+            (Act::Violated, EngineEvent::Snapshot(snapshot)) if !violated(snapshot) => {
+                act = Act::Over;
+                let _ = scenes.send(Scene::Recovered).await;
+            }
+            _ => {}
+        }
+        if to.send(event).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// How far the story is, as the engine's events tell.
+enum Act {
+    Learning,
+    Incident,
+    Violated,
+    Over,
+}
+
+async fn strike(scenes: Sender<Scene>, orders: Orders, incident: Incident) {
+    sleep(CALM).await;
+    let faults = incident.faults.clone();
+    let injected = tokio::task::spawn_blocking(move || faults.into_iter().try_for_each(|fault| orders.inject(fault)));
+    match injected.await {
+        Ok(Ok(())) => {
+            let _ = scenes.send(Scene::Incident { remedy: Clean::new(&incident.remedy) }).await;
+        }
+        Ok(Err(error)) => tracing::error!(error, "the incident did not strike"),
+        Err(error) => tracing::error!(%error, "the incident did not strike"),
+    }
+}
+
+fn violated(snapshot: &Arc<engine::Snapshot>) -> bool {
+    snapshot.slos.iter().any(|slo| matches!(slo.state, SloState::Burning | SloState::Breached))
+}
+
+fn lab_args(args: &DemoArgs) -> LabArgs {
+    LabArgs {
+        app: args.app.clone(),
+        seed: args.seed,
+        nodes: 4,
+        history: args.history,
+        speed: 1.0,
+        load: 1.0,
+        faults: None,
+        scrape: Duration::from_secs(15),
+        sampling: Some(0.05),
+        prometheus_port: 0,
+        jaeger_port: 0,
+        control_port: 0,
+        write_config: None::<PathBuf>,
+        schema: false,
+    }
+}
+
+/// A folder that goes away with the demo, in memory where there is such a place.
+fn folder() -> Result<tempfile::TempDir, Error> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
+    let within = runtime.unwrap_or_else(std::env::temp_dir);
+    tempfile::Builder::new().prefix("sagetop-demo-").tempdir_in(&within).map_err(|source| Error::Write { path: within, source })
+}

@@ -1,0 +1,121 @@
+//! `sagetop lab`: serves a simulated cluster to anything that speaks the real APIs.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::output::complain;
+use super::{Error, Exit, Output};
+use crate::cli::LabArgs;
+use crate::lab::app;
+use crate::lab::cluster::Cluster;
+use crate::lab::measure::Measurement;
+use crate::lab::script;
+use crate::lab::sim::Settings;
+use crate::lab::stage::{Plan, Ports, Stage, StageError};
+use crate::lab::world::World;
+
+/// Runs it until it is told to end.
+pub fn run(args: &LabArgs, out: &mut Output) -> Result<Exit, Error> {
+    if args.schema {
+        out.value(&app::schema())?;
+        return Ok(Exit::Ok);
+    }
+    let mut plan = plan(args)?;
+    let world = history(&mut plan)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut stage = plan.live(world).await?;
+        announce(&stage, args, out)?;
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            ended = stage.serve() => ended?,
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok::<_, Error>(())
+    })?;
+    runtime.shutdown_background();
+    Ok(Exit::Ok)
+}
+
+/// What the arguments ask for.
+pub fn plan(args: &LabArgs) -> Result<Plan, Error> {
+    let app = Arc::new(app::open(&args.app).map_err(StageError::App)?);
+    let cluster = Cluster::for_application(&app, args.nodes);
+    let mut settings = Settings { seed: args.seed, ..Settings::default() };
+    settings.load.scale = args.load;
+    let live_s = args.history.as_secs_f64();
+    let faults = match &args.faults {
+        None => Vec::new(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.clone(), source })?;
+            script::parse(&text, &app, &cluster, live_s)
+                .map_err(|error| Error::Lab(format!("{}: {error}", path.display())))?
+        }
+    };
+    let measurement = Measurement {
+        seed: args.seed,
+        scrape_s: args.scrape.as_secs_f64(),
+        trace_sampling: args.sampling.unwrap_or(app.trace_sampling),
+        ..Measurement::default()
+    };
+    let ports = Ports { prometheus: args.prometheus_port, jaeger: args.jaeger_port, control: args.control_port };
+    let history = args.history;
+    // Simulated time 0 is a time of day, so that the daily cycle fits the clock on the wall.
+    let start = Timestamp::now().as_second() - args.history.as_secs().cast_signed();
+    settings.start = start.rem_euclid(86_400).unsigned_abs() * crate::lab::sim::SECOND;
+    Ok(Plan { app, cluster, settings, measurement, history, faults, speed: args.speed, ports })
+}
+
+/// Simulates the history with a progress bar.
+pub fn history(plan: &mut Plan) -> Result<World, Error> {
+    let bar = ProgressBar::new(plan.history.as_secs());
+    // The template is a constant; were it wrong, the default style would do.
+    if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30}] {percent} %  {wide_msg}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_prefix(format!("simulating {}", plan.app.name));
+    let now = Timestamp::now().as_nanosecond();
+    let world = plan.history(i64::try_from(now).unwrap_or(i64::MAX), |done, _| {
+        bar.set_position(done);
+        bar.set_message(format!("{} of history", crate::domain::duration::format(Duration::from_secs(done))));
+    })?;
+    bar.finish_and_clear();
+    Ok(world)
+}
+
+/// Says where everything is.
+fn announce(stage: &Stage, args: &LabArgs, out: &mut Output) -> Result<(), Error> {
+    let config = stage.config();
+    if let Some(path) = &args.write_config {
+        std::fs::write(path, &config).map_err(|source| Error::Write { path: path.clone(), source })?;
+    }
+    let ports = stage.plan.ports;
+    let url = |port: u16| format!("http://127.0.0.1:{port}");
+    if out.json() {
+        out.value(&json!({
+            "schema": "sagetop.lab/1",
+            "app": stage.plan.app.name,
+            "prometheus": url(ports.prometheus),
+            "jaeger": url(ports.jaeger),
+            "control": url(ports.control),
+            "config": config,
+        }))?;
+    } else {
+        writeln!(out, "{} is alive at {}x.", stage.plan.app.title, args.speed)?;
+        writeln!(out, "Prometheus  {}", url(ports.prometheus))?;
+        writeln!(out, "Jaeger      {}", url(ports.jaeger))?;
+        writeln!(out, "control     {}   exporters' pages below /metrics", url(ports.control))?;
+        match &args.write_config {
+            Some(path) => writeln!(out, "sagetop --config {}", path.display())?,
+            None => complain("--write-config FILE writes a configuration of sagetop for it"),
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
