@@ -238,6 +238,9 @@ pub struct LabArgs {
     /// Write a configuration of sagetop for this lab
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
+    /// List what can happen in the demo of this application instead
+    #[arg(long)]
+    pub incidents: bool,
     /// Print the JSON schema of application files instead
     #[arg(long)]
     pub schema: bool,

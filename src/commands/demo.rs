@@ -37,13 +37,17 @@ pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit
     let incidents = incident::of(&plan.app, &plan.cluster);
     let number = args.incident.unwrap_or((args.seed as usize).wrapping_sub(1) % incidents.len().max(1));
     let incident = incidents.into_iter().nth(number).ok_or_else(|| {
-        Error::Lab(format!("there is no incident {number} of {}: see `sagetop lab --incidents`", plan.app.name))
+        Error::Lab(format!(
+            "there is no incident {number} of {}: see `sagetop lab --incidents`",
+            plan.app.name
+        ))
     })?;
     let world = lab::history(&mut plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let stage = runtime.block_on(plan.live(world))?;
     let config = folder.path().join("config.toml");
-    std::fs::write(&config, stage.config()).map_err(|source| Error::Write { path: config.clone(), source })?;
+    std::fs::write(&config, stage.config())
+        .map_err(|source| Error::Write { path: config.clone(), source })?;
     let session = Session::quiet(&global.with(&config, &folder.path().join("state")))?;
     let mut options = screens::options(&session.config.ui, None, screen)?;
     let (to_story, from_engine) = mpsc::channel(EVENTS);
@@ -104,7 +108,8 @@ enum Act {
 async fn strike(scenes: Sender<Scene>, orders: Orders, incident: Incident) {
     sleep(CALM).await;
     let faults = incident.faults.clone();
-    let injected = tokio::task::spawn_blocking(move || faults.into_iter().try_for_each(|fault| orders.inject(fault)));
+    let injected =
+        tokio::task::spawn_blocking(move || faults.into_iter().try_for_each(|fault| orders.inject(fault)));
     match injected.await {
         Ok(Ok(())) => {
             let _ = scenes.send(Scene::Incident { remedy: Clean::new(&incident.remedy) }).await;
@@ -133,6 +138,7 @@ fn lab_args(args: &DemoArgs) -> LabArgs {
         jaeger_port: 0,
         control_port: 0,
         write_config: None::<PathBuf>,
+        incidents: false,
         schema: false,
     }
 }
@@ -141,5 +147,8 @@ fn lab_args(args: &DemoArgs) -> LabArgs {
 fn folder() -> Result<tempfile::TempDir, Error> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
     let within = runtime.unwrap_or_else(std::env::temp_dir);
-    tempfile::Builder::new().prefix("sagetop-demo-").tempdir_in(&within).map_err(|source| Error::Write { path: within, source })
+    tempfile::Builder::new()
+        .prefix("sagetop-demo-")
+        .tempdir_in(&within)
+        .map_err(|source| Error::Write { path: within, source })
 }

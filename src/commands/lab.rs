@@ -13,6 +13,7 @@ use super::{Error, Exit, Output};
 use crate::cli::LabArgs;
 use crate::lab::app;
 use crate::lab::cluster::Cluster;
+use crate::lab::incident;
 use crate::lab::measure::Measurement;
 use crate::lab::script;
 use crate::lab::sim::Settings;
@@ -26,6 +27,9 @@ pub fn run(args: &LabArgs, out: &mut Output) -> Result<Exit, Error> {
         return Ok(Exit::Ok);
     }
     let mut plan = plan(args)?;
+    if args.incidents {
+        return incidents(&plan, out);
+    }
     let world = history(&mut plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -53,7 +57,8 @@ pub fn plan(args: &LabArgs) -> Result<Plan, Error> {
     let faults = match &args.faults {
         None => Vec::new(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.clone(), source })?;
+            let text =
+                std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.clone(), source })?;
             script::parse(&text, &app, &cluster, live_s)
                 .map_err(|error| Error::Lab(format!("{}: {error}", path.display())))?
         }
@@ -64,7 +69,8 @@ pub fn plan(args: &LabArgs) -> Result<Plan, Error> {
         trace_sampling: args.sampling.unwrap_or(app.trace_sampling),
         ..Measurement::default()
     };
-    let ports = Ports { prometheus: args.prometheus_port, jaeger: args.jaeger_port, control: args.control_port };
+    let ports =
+        Ports { prometheus: args.prometheus_port, jaeger: args.jaeger_port, control: args.control_port };
     let history = args.history;
     // Simulated time 0 is a time of day, so that the daily cycle fits the clock on the wall.
     let start = Timestamp::now().as_second() - args.history.as_secs().cast_signed();
@@ -87,6 +93,18 @@ pub fn history(plan: &mut Plan) -> Result<World, Error> {
     })?;
     bar.finish_and_clear();
     Ok(world)
+}
+
+/// Lists the demo's incidents, numbered as `demo --incident` wants them.
+fn incidents(plan: &Plan, out: &mut Output) -> Result<Exit, Error> {
+    for (number, incident) in incident::of(&plan.app, &plan.cluster).iter().enumerate() {
+        if out.json() {
+            out.value(&json!({ "incident": number, "title": incident.title, "faults": incident.faults, "remedy": incident.remedy }))?;
+        } else {
+            writeln!(out, "{number}  {}", incident.title)?;
+        }
+    }
+    Ok(Exit::Ok)
 }
 
 /// Says where everything is.

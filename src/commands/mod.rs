@@ -5,8 +5,8 @@
 
 mod completions;
 mod config;
-mod diagnose;
 mod demo;
+mod diagnose;
 mod doctor;
 mod graph;
 mod lab;

@@ -33,7 +33,12 @@ pub fn of(app: &Application, cluster: &Cluster) -> Vec<Incident> {
     let scale = |id: ServiceId| {
         let service = &app.services[id];
         let kind = if service.kind == Kind::Database { "statefulset" } else { "deployment" };
-        format!("kubectl -n {} scale {kind}/{} --replicas={}", cluster.namespace, service.name, service.replicas + 1)
+        format!(
+            "kubectl -n {} scale {kind}/{} --replicas={}",
+            cluster.namespace,
+            service.name,
+            service.replicas + 1
+        )
     };
     let mut all = Vec::new();
     let mut add = |title: String, kinds: Vec<FaultKind>, remedy: String| {
@@ -46,27 +51,44 @@ pub fn of(app: &Application, cluster: &Cluster) -> Vec<Incident> {
     }
     if let Some(id) = store {
         let service = name(id);
-        add(format!("the disk of {service} is busy with something else"), vec![FaultKind::DiskContention { service }], scale(id));
+        add(
+            format!("the disk of {service} is busy with something else"),
+            vec![FaultKind::DiskContention { service }],
+            scale(id),
+        );
     }
     if let Some(id) = logic {
         let service = name(id);
         add(format!("packets of {service} are late"), vec![FaultKind::NetworkDelay { service }], scale(id));
     }
-    let node = logic.and_then(|id| cluster.placement.get(id)?.first().copied()).and_then(|at| cluster.nodes.get(at));
+    let node =
+        logic.and_then(|id| cluster.placement.get(id)?.first().copied()).and_then(|at| cluster.nodes.get(at));
     if let (Some(node), Some(id)) = (node, logic) {
         let node = node.name.to_string();
-        add(format!("something else on {node} takes its CPU"), vec![FaultKind::NoisyNeighbour { node }], scale(id));
+        add(
+            format!("something else on {node} takes its CPU"),
+            vec![FaultKind::NoisyNeighbour { node }],
+            scale(id),
+        );
     }
     if let (Some(first), Some(second)) = (logic, store) {
         let kinds = vec![
             FaultKind::CpuHog { service: name(first) },
             FaultKind::DiskContention { service: name(second) },
         ];
-        add(format!("a runaway process in {}, and {}'s disk is busy", name(first), name(second)), kinds, scale(first));
+        add(
+            format!("a runaway process in {}, and {}'s disk is busy", name(first), name(second)),
+            kinds,
+            scale(first),
+        );
     }
     if let Some(id) = logic {
         let service = name(id);
-        add(format!("{service} is slower, and no metric says why"), vec![FaultKind::Latent { service }], scale(id));
+        add(
+            format!("{service} is slower, and no metric says why"),
+            vec![FaultKind::Latent { service }],
+            scale(id),
+        );
         add("far more requests than usual".to_owned(), vec![FaultKind::LoadSurge], scale(id));
     }
     all

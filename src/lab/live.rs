@@ -67,7 +67,8 @@ impl Handle {
     /// No thread is to be had.
     pub fn start(world: World, speed: f64) -> std::io::Result<Self> {
         let (orders, inbox) = channel();
-        let thread = std::thread::Builder::new().name("lab".to_owned()).spawn(move || live(world, speed, &inbox))?;
+        let thread =
+            std::thread::Builder::new().name("lab".to_owned()).spawn(move || live(world, speed, &inbox))?;
         Ok(Self { orders, thread: Some(thread) })
     }
 

@@ -80,7 +80,11 @@ impl Case {
         self.run(&BTreeSet::new(), changes)
     }
 
-    fn run(&self, normal: &BTreeSet<(ServiceId, Resource)>, more: &[(Nanos, Change)]) -> Result<Tail, SimError> {
+    fn run(
+        &self,
+        normal: &BTreeSet<(ServiceId, Resource)>,
+        more: &[(Nanos, Change)],
+    ) -> Result<Tail, SimError> {
         let mut settings = self.settings.clone();
         settings.normal.extend(normal.iter().copied());
         let mut sim = Simulation::new(self.app.clone(), self.cluster.clone(), settings, self.faults.clone())?;

@@ -289,7 +289,12 @@ impl Exporters {
             sink.sample(&m::PROBE_SUCCESS, "", &ends, f64::from(u8::from(probe.rtt_s.is_some())));
             for phase in ["resolve", "setup", "rtt"] {
                 let value = if phase == "rtt" { probe.rtt_s.unwrap_or(0.0) } else { 0.0 };
-                sink.sample(&m::PROBE_ICMP, "", &|| [ends(), vec![("phase", Name::from(phase))]].concat(), value);
+                sink.sample(
+                    &m::PROBE_ICMP,
+                    "",
+                    &|| [ends(), vec![("phase", Name::from(phase))]].concat(),
+                    value,
+                );
             }
         }
     }

@@ -71,3 +71,6 @@ impl Default for Measurement {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
