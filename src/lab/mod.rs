@@ -14,7 +14,9 @@
 pub mod app;
 pub mod cluster;
 pub mod fault;
+pub mod otlp;
 pub mod promql;
+pub mod serve;
 pub mod sim;
 pub mod traces;
 pub mod tsdb;
