@@ -13,6 +13,7 @@
 
 pub mod app;
 pub mod cluster;
+pub mod export;
 pub mod fault;
 pub mod otlp;
 pub mod promql;
