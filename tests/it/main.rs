@@ -13,6 +13,8 @@ mod house;
 mod http_bombs;
 mod http_clients;
 mod http_faults;
+mod lab_export;
+mod lab_jaeger;
 mod licences;
 mod machine_output;
 mod program;

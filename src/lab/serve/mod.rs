@@ -1,1 +1,34 @@
 //! The lab on the wire: the HTTP interfaces of a real cluster's backends.
+
+pub mod jaeger;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
+use jiff::Timestamp;
+
+/// What the lab's servers take for now, in milliseconds since the epoch.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Makes `router` date its answers by `clock`, as a server dates them by its own: clients find out by it
+/// how far their clocks are apart.
+pub fn dated(router: Router, clock: Clock) -> Router {
+    router.layer(map_response(move |mut response: Response| {
+        let date = http_date(clock());
+        async move {
+            if let Some(date) = date {
+                response.headers_mut().insert(header::DATE, date);
+            }
+            response
+        }
+    }))
+}
+
+/// A time as HTTP writes it (RFC 9110, 5.6.7).
+fn http_date(now_ms: i64) -> Option<HeaderValue> {
+    let at = Timestamp::from_millisecond(now_ms).ok()?;
+    HeaderValue::from_str(&at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()).ok()
+}

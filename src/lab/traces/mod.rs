@@ -1,6 +1,7 @@
 //! Spans in memory, as a Jaeger would hold them.
 
 mod block;
+mod ids;
 mod search;
 mod store;
 
@@ -9,6 +10,7 @@ mod tests;
 
 use std::sync::{Arc, RwLock};
 
+pub use ids::{Hex, TraceId};
 pub use search::{Edges, Query};
 pub use store::{Operation, TraceStore};
 

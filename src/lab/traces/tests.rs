@@ -33,7 +33,7 @@ fn spans(count: usize, seed: u64) -> Vec<Span> {
         Span {
             trace: trace as u128 + 1,
             id: i as u64 + 1,
-            parent: (i % 10 != 0).then(|| i as u64),
+            parent: (!i.is_multiple_of(10)).then_some(i as u64),
             service: names[service].clone(),
             operation: names[rng.random_range(0..3)].clone(),
             host: hosts[service + 8 * rng.random_range(0..3usize)].clone(),
