@@ -15,16 +15,11 @@ pub mod app;
 pub mod cluster;
 pub mod export;
 pub mod fault;
-<<<<<<< HEAD
 pub mod incident;
 pub mod live;
 pub mod measure;
 pub mod promql;
 pub mod script;
-=======
-pub mod otlp;
-pub mod promql;
->>>>>>> lab-jaeger
 pub mod serve;
 pub mod sim;
 pub mod stage;

@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::measure::exporters::{Exporters, Probe};
 use super::measure::{Measurement, Readings, Red, Scraper, SpanWriter};
 use super::sim::{Change, ChangeError, Nanos, Observer, Request, Settings, SimError, Simulation};
-use super::traces::TraceStore;
+use super::traces::{SharedTraces, TraceStore};
 use super::tsdb::{SharedTsdb, Tsdb};
 
 /// Spans are handed to the store this often, in simulated time: collectors work in batches.
@@ -23,7 +23,7 @@ pub struct Stores {
     /// Samples.
     pub samples: SharedTsdb,
     /// Spans.
-    pub traces: RwLock<TraceStore>,
+    pub traces: SharedTraces,
     /// What the exporters would show now.
     pub now: RwLock<Option<Shown>>,
     /// The lab's clock, in milliseconds since the epoch.
@@ -96,7 +96,7 @@ impl World {
         let scraper = Scraper::new(Exporters::new(app.clone(), cluster, epoch_ns), measurement, &mut tsdb);
         let stores = Stores {
             samples: Arc::new(RwLock::new(tsdb)),
-            traces: RwLock::new(TraceStore::new(retention)),
+            traces: Arc::new(RwLock::new(TraceStore::new(retention))),
             now: RwLock::new(None),
             clock_ms: AtomicI64::new(epoch_ns.div_euclid(1_000_000)),
         };
