@@ -1,0 +1,72 @@
+//! The control endpoint: what the lab is, what is broken, and breaking something.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::lab::app::Application;
+use crate::lab::cluster::Cluster;
+use crate::lab::fault::Fault;
+use crate::lab::live::Orders;
+use crate::lab::script;
+use crate::lab::world::Stores;
+
+/// What the handlers share.
+struct Control {
+    stores: Arc<Stores>,
+    app: Arc<Application>,
+    cluster: Cluster,
+    orders: Orders,
+    /// Faults injected here and in the script, with their start by the lab's clock in milliseconds.
+    faults: Mutex<Vec<(i64, Fault)>>,
+}
+
+/// `GET /lab/v1/state`; `POST /lab/v1/faults` takes a script of faults as TOML, whose `at` counts from now.
+pub fn router(stores: Arc<Stores>, app: Arc<Application>, cluster: Cluster, orders: Orders) -> Router {
+    let control = Control { stores, app, cluster, orders, faults: Mutex::default() };
+    Router::new()
+        .route("/lab/v1/state", get(state))
+        .route("/lab/v1/faults", post(inject))
+        .with_state(Arc::new(control))
+}
+
+async fn state(State(control): State<Arc<Control>>) -> Json<Value> {
+    let faults = control.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let faults = faults.into_iter().map(|(at, fault)| json!({ "injected_ms": at, "fault": fault }));
+    Json(json!({
+        "schema": "sagetop.lab-state/1",
+        "app": control.app.name,
+        "namespace": control.cluster.namespace,
+        "clock_ms": control.stores.clock_ms(),
+        "services": control.app.services.iter().map(|service| &*service.name).collect::<Vec<_>>(),
+        "nodes": control.cluster.nodes.iter().map(|node| &*node.name).collect::<Vec<_>>(),
+        "objective": { "quantile": control.app.objective.quantile, "limit_ms": control.app.objective.limit_ms },
+        "faults": faults.collect::<Vec<_>>(),
+    }))
+}
+
+async fn inject(State(control): State<Arc<Control>>, text: String) -> Response {
+    let refuse = |why: String| (StatusCode::UNPROCESSABLE_ENTITY, format!("{why}\n")).into_response();
+    let mut faults = match script::parse(&text, &control.app, &control.cluster, 0.0) {
+        Ok(faults) => faults,
+        Err(error) => return refuse(error.to_string()),
+    };
+    let now = control.stores.clock_ms();
+    for fault in &mut faults {
+        // Randomness is keyed by the id: two faults of two requests must not share it.
+        fault.id = fault.id.wrapping_add(now.cast_unsigned() << 8);
+        let (orders, order) = (control.orders.clone(), fault.clone());
+        let injected = tokio::task::spawn_blocking(move || orders.inject(order)).await;
+        if let Err(error) = injected.unwrap_or_else(|panic| Err(panic.to_string())) {
+            return refuse(error);
+        }
+    }
+    let mut known = control.faults.lock().unwrap_or_else(PoisonError::into_inner);
+    known.extend(faults.iter().map(|fault| (now, fault.clone())));
+    Json(json!({ "injected": faults })).into_response()
+}
