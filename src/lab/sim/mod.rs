@@ -1,9 +1,59 @@
 //! The simulation kernel: discrete events in integer nanoseconds, the same for the same seed.
 
+mod call;
+mod callee;
+mod cfs;
+mod changes;
+mod conditions;
+mod cpu;
+mod effects;
+mod env;
+mod error;
+mod lifecycle;
+mod load;
+mod memory;
+mod needs;
+mod net;
+mod node;
+mod queue;
+mod random;
+mod readings;
+mod replica;
+mod requests;
+mod run;
+mod settings;
+mod sites;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use effects::resource_of;
+pub use error::{ChangeError, SimError};
+pub use run::Simulation;
+pub use settings::{Balancing, Bursts, LoadProfile, Settings};
+pub use sites::Sites;
+
 use crate::lab::app::ServiceId;
+use env::Env;
 
 /// Simulated time in nanoseconds since the start.
 pub type Nanos = u64;
+
+/// One microsecond.
+pub const MICROSECOND: Nanos = 1_000;
+/// One millisecond.
+pub const MILLISECOND: Nanos = 1_000_000;
+/// One second.
+pub const SECOND: Nanos = 1_000_000_000;
+
+/// Pressure on a shared resource from which on it slows things down.
+const THRESHOLD: f64 = 0.5;
+
+/// Weight of a container in the division of a node's cores: Kubernetes derives `cpu.shares` from the
+/// request, which equals the limit when only that is given.
+fn weight(cpu_limit: Option<f64>) -> f64 {
+    cpu_limit.unwrap_or(1.0)
+}
 
 /// Sees what happens while the simulation runs. Statically dispatched: it sits in the hot path.
 pub trait Observer {
@@ -39,7 +89,7 @@ pub struct CallRecord {
     pub repetition: u16,
     /// Attempt, from 0.
     pub attempt: u16,
-    /// The callee's replica that took it.
+    /// The callee's replica that took it, or refused it.
     pub replica: u32,
     /// The caller wants to call (then it may wait for a connection).
     pub asked: Nanos,
@@ -88,6 +138,10 @@ pub struct ReplicaReading {
     pub node: usize,
     /// When it started.
     pub started: Nanos,
+    /// When it went; it can be read for a minute after that.
+    pub gone: Option<Nanos>,
+    /// It takes requests.
+    pub ready: bool,
     /// How often its container was restarted in place.
     pub restarts: u32,
     /// CPU time used, in seconds (a counter that starts at 0 with each restart).

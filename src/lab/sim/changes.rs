@@ -1,0 +1,117 @@
+//! What an operator may change while the cluster runs.
+
+use super::error::ChangeError;
+use super::replica::Life;
+use super::{Change, SECOND, Simulation};
+
+/// Replicas of one service that a node can take.
+const MOST_PER_NODE: u32 = 110;
+
+impl Simulation {
+    /// Changes the running cluster, now.
+    ///
+    /// Limits are changed in place, as Kubernetes does with in-place resize; a caller that wants a
+    /// rolling update asks for [`Change::Restart`] as well.
+    pub fn change(&mut self, change: Change) -> Result<(), ChangeError> {
+        match change {
+            Change::Replicas(service, count) => self.scale(self.known(service)?, count)?,
+            Change::CpuLimit(service, limit) => {
+                positive("a CPU limit (cores)", limit)?;
+                let service = self.known(service)?;
+                self.services[service].cpu_limit = limit;
+                self.refresh_service(service);
+            }
+            Change::MemoryLimit(service, limit) => {
+                positive("a memory limit (bytes)", Some(limit as f64))?;
+                let service = self.known(service)?;
+                self.services[service].memory_limit = limit as f64;
+                for replica in self.replicas.iter_mut().filter(|replica| replica.service == service as u32) {
+                    replica.memory.limit = limit as f64;
+                }
+            }
+            Change::Bandwidth(service, from, to) => {
+                positive("a bandwidth (bytes a second)", from)?;
+                positive("a bandwidth (bytes a second)", to)?;
+                let service = self.known(service)?;
+                self.services[service].bandwidth = (from, to);
+                self.refresh_service(service);
+            }
+            Change::CacheWays(service, ways) => {
+                positive("a number of cache ways", ways.map(f64::from))?;
+                let service = self.known(service)?;
+                self.services[service].cache_ways = ways;
+                // The others on its nodes have fewer.
+                self.refresh();
+            }
+            Change::MemoryBandwidthOfOthers(node, share) => {
+                if node >= self.nodes.len() {
+                    return Err(ChangeError::NoSuchNode(node));
+                }
+                if !(0.0..=1.0).contains(&share) {
+                    let what = "a share of the memory bandwidth";
+                    return Err(ChangeError::Number { what, value: share, must: "from 0 to 1" });
+                }
+                self.nodes[node].others_bandwidth = share;
+                self.refresh();
+            }
+            Change::Restart(service) => {
+                let service = self.known(service)?;
+                let under_way = !self.services[service].to_replace.is_empty();
+                let ready = self.services[service].ready.iter().copied();
+                self.services[service].to_replace = ready.collect();
+                if !under_way {
+                    self.replace_next(service);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn known(&self, service: usize) -> Result<usize, ChangeError> {
+        if service < self.services.len() { Ok(service) } else { Err(ChangeError::NoSuchService(service)) }
+    }
+
+    /// Starts or drains replicas until there are `count`.
+    fn scale(&mut self, service: usize, count: u32) -> Result<(), ChangeError> {
+        let most = MOST_PER_NODE * self.nodes.len() as u32;
+        if count > most {
+            let service = self.app.services[service].name.to_string();
+            return Err(ChangeError::TooManyReplicas { service, asked: count, most });
+        }
+        let alive = |life| matches!(life, Life::Ready | Life::Starting);
+        let mut present: Vec<u32> = (0..self.replicas.len() as u32)
+            .filter(|index| {
+                let replica = &self.replicas[*index as usize];
+                replica.service == service as u32 && alive(replica.life)
+            })
+            .collect();
+        // Those that are not up go first, then the youngest.
+        present.sort_by_key(|index| (self.replicas[*index as usize].life != Life::Ready, *index));
+        while present.len() > count as usize {
+            if let Some(index) = present.pop() {
+                self.services[service].to_replace.retain(|other| *other != index);
+                self.drain(index);
+            }
+        }
+        for _ in present.len()..count as usize {
+            let load = |node: &usize| (self.nodes[*node].replicas.len(), *node);
+            let node = (0..self.nodes.len()).min_by_key(load).unwrap_or(0);
+            self.create(service, node, false);
+        }
+        Ok(())
+    }
+
+    /// What a byte costs in nanoseconds, at a limit in bytes a second.
+    pub(super) fn byte_cost(limit: Option<f64>) -> f64 {
+        limit.map_or(0.0, |limit| SECOND as f64 / limit)
+    }
+}
+
+fn positive(what: &'static str, value: Option<f64>) -> Result<(), ChangeError> {
+    match value {
+        Some(value) if !(value.is_finite() && value > 0.0) => {
+            Err(ChangeError::Number { what, value, must: "above 0" })
+        }
+        _ => Ok(()),
+    }
+}
