@@ -1,0 +1,1 @@
+//! The evaluator on small data whose results can be seen.
