@@ -18,6 +18,7 @@ pub mod fault;
 pub mod incident;
 pub mod live;
 pub mod measure;
+pub mod otlp;
 pub mod promql;
 pub mod script;
 pub mod serve;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::app::{Application, ServiceId};
 use super::cluster::Cluster;
 use super::fault::{Cause, Fault};
-use super::sim::{Change, Nanos, Observer, Request, SECOND, Settings, SimError, Simulation, touched};
+use super::sim::{Change, Nanos, Observer, Request, SECOND, Settings, SimError, Simulation, resource_of};
 use crate::domain::Resource;
 
 /// How long after the window answers are waited for; what is not back by then counts as endless.
@@ -97,18 +97,33 @@ impl Case {
             let _ = sim.change(change.clone());
         }
         sim.run_until(self.window.1, &mut answers);
-        let sent = sim.sent_between(self.window);
         let end = self.window.1 + PATIENCE;
-        while answers.latencies.len() < sent && sim.now() < end {
+        while sim.under_way_since(self.window) > 0 && sim.now() < end {
             sim.run_until((sim.now() + SECOND).min(end), &mut answers);
         }
+        let sent = answers.latencies.len() + sim.under_way_since(self.window);
         Ok(answers.tail(sent, &self.app))
     }
 
     /// Every (service, resource) that a fault touched by the end of the window.
     pub fn candidates(&self) -> BTreeSet<(ServiceId, Resource)> {
         let begun = self.faults.iter().filter(|fault| fault.from_s * 1e9 < self.window.1 as f64);
-        begun.flat_map(|fault| touched(fault, &self.app, &self.cluster)).collect()
+        begun.flat_map(|fault| self.touched(fault)).collect()
+    }
+
+    /// Where a fault strikes: its service, the services on its node, or the entry.
+    fn touched(&self, fault: &Fault) -> Vec<(ServiceId, Resource)> {
+        let resource = resource_of(&fault.kind);
+        let services: Vec<ServiceId> = match (fault.kind.service(), fault.kind.node()) {
+            (Some(service), _) => self.app.service(service).into_iter().collect(),
+            (None, Some(node)) => {
+                let on_it = |at: &usize| self.cluster.nodes.get(*at).is_some_and(|known| &*known.name == node);
+                let placed = self.cluster.placement.iter().enumerate();
+                placed.filter(|(_, nodes)| nodes.iter().any(on_it)).map(|(service, _)| service).collect()
+            }
+            (None, None) => self.app.entry().into_iter().collect(),
+        };
+        services.into_iter().map(|service| (service, resource)).collect()
     }
 
     /// The label: the smallest set of causes whose absence restores the objective.

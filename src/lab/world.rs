@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::app::{Application, ServiceId, Transport, sites};
 use super::cluster::Cluster;
 use super::fault::Fault;
+use super::measure::noise::unit;
 use super::measure::exporters::{Exporters, Probe};
 use super::measure::{Measurement, Readings, Red, Scraper, SpanWriter};
 use super::sim::{Change, ChangeError, Nanos, Observer, Request, Settings, SimError, Simulation};
@@ -162,7 +163,9 @@ impl World {
     fn readings(&self) -> Readings {
         let name = |id: ServiceId| self.app.services.get(id).map(|service| service.name.clone());
         let probes = self.channels.iter().filter_map(|(source, target)| {
-            let rtt_s = self.sim.probe(*source, *target).map(|rtt| rtt as f64 / 1e9);
+            let (rtt, loss) = self.sim.probe(*target);
+            let lost = unit(&[self.sim.now(), *source as u64, *target as u64]) < loss;
+            let rtt_s = (!lost).then_some(rtt / 1e9);
             Some(Probe { source: name(*source)?, target: name(*target)?, rtt_s })
         });
         Readings { probes: probes.collect(), replicas: self.sim.replicas(), nodes: self.sim.nodes() }

@@ -104,7 +104,7 @@ pub trait Sink {
 pub type LabelList = Vec<(&'static str, Name)>;
 
 /// Makes pages.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Exporters {
     app: Arc<Application>,
     cluster: Cluster,

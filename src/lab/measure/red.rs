@@ -111,7 +111,7 @@ struct Slots {
 }
 
 /// Counts requests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Red {
     slots: Vec<Vec<Slots>>,
     /// By service and operation, instrumented services only.

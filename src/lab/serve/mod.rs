@@ -1,6 +1,8 @@
 //! The lab on the wire: the HTTP interfaces of a real cluster's backends.
 
+pub mod faults;
 pub mod jaeger;
+pub mod pages;
 
 use std::sync::Arc;
 
@@ -9,6 +11,11 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use jiff::Timestamp;
+
+use crate::lab::live::Orders;
+use crate::lab::measure::exporters::Exporters;
+use crate::lab::stage::Plan;
+use crate::lab::world::Stores;
 
 /// What the lab's servers take for now, in milliseconds since the epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -31,4 +38,17 @@ pub fn dated(router: Router, clock: Clock) -> Router {
 fn http_date(now_ms: i64) -> Option<HeaderValue> {
     let at = Timestamp::from_millisecond(now_ms).ok()?;
     HeaderValue::from_str(&at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()).ok()
+}
+
+/// The routers of a lab's three servers, in the order of [`super::stage::Ports`].
+pub fn routers(stores: &Arc<Stores>, exporters: Exporters, orders: Orders, plan: &Plan) -> [Router; 3] {
+    let of_clock = stores.clone();
+    let clock: Clock = Arc::new(move || of_clock.clock_ms());
+    let pages = pages::router(stores.clone(), exporters, plan.ports.control);
+    let control = faults::router(stores.clone(), plan.app.clone(), plan.cluster.clone(), orders);
+    [
+        Router::new(),
+        jaeger::router(stores.traces.clone(), clock, jaeger::Release::default()),
+        pages.merge(control),
+    ]
 }

@@ -54,6 +54,8 @@ impl Simulation {
                 self.nodes[node].others_bandwidth = share;
                 self.refresh();
             }
+            // TEMP
+            Change::ReplicaCpuLimit(..) | Change::ReplicaMemoryLimit(..) | Change::CpuOfOthers(..) | Change::CacheWaysOfOthers(..) | Change::DiskOfOthers(..) | Change::NetworkOfOthers(..) => {}
             Change::Restart(service) => {
                 let service = self.known(service)?;
                 let under_way = !self.services[service].to_replace.is_empty();

@@ -145,6 +145,12 @@ impl Simulation {
         self.requests.under_way()
     }
 
+    /// Requests of those sent from `window.0` to before `window.1` that have not ended.
+    pub fn under_way_since(&self, window: (Nanos, Nanos)) -> usize {
+        let open = self.requests.slots.iter().filter(|slot| !slot.calls.is_empty());
+        open.filter(|slot| (window.0..window.1).contains(&slot.sent)).count()
+    }
+
     /// Makes everything happen up to `until`, that moment included.
     pub fn run_until<O: Observer>(&mut self, until: Nanos, observer: &mut O) {
         while let Some(event) = self.queue.pop(until) {
