@@ -117,7 +117,8 @@ impl Case {
         let services: Vec<ServiceId> = match (fault.kind.service(), fault.kind.node()) {
             (Some(service), _) => self.app.service(service).into_iter().collect(),
             (None, Some(node)) => {
-                let on_it = |at: &usize| self.cluster.nodes.get(*at).is_some_and(|known| &*known.name == node);
+                let on_it =
+                    |at: &usize| self.cluster.nodes.get(*at).is_some_and(|known| &*known.name == node);
                 let placed = self.cluster.placement.iter().enumerate();
                 placed.filter(|(_, nodes)| nodes.iter().any(on_it)).map(|(service, _)| service).collect()
             }

@@ -22,6 +22,8 @@ pub fn build(file: &AppFile, label: &str) -> Result<Application, AppError> {
     let roots: Vec<_> = (0..file.flows.len()).map(|flow| expander.flow(flow)).collect();
     problems.none(label)?;
     let sum: f64 = file.flows.iter().map(|flow| flow.share).sum();
+    // Shares that are probabilities already stay what they are, to the last bit.
+    let sum = if (sum - 1.0).abs() < 1e-9 { 1.0 } else { sum };
     let flows = file.flows.iter().zip(roots).filter_map(|(flow, root)| {
         Some(Flow {
             name: Name::from(flow.name.as_str()),

@@ -9,8 +9,9 @@ use rand_distr::{Distribution, Exp1, LogNormal};
 use super::load::{self, CFS_PERIOD_S, Utilisation, offered};
 use super::{Application, Call, Chance, Name, Repeat, Transport};
 
-/// Requests that are drawn.
-const REQUESTS: u32 = 4000;
+/// Fewest and most requests that are drawn, and how many calls are enough.
+const REQUESTS: (f64, f64) = (200.0, 4000.0);
+const CALLS: f64 = 400_000.0;
 /// Propagation and network stacks of one direction, in microseconds.
 const WIRE_US: f64 = 50.0;
 
@@ -31,11 +32,17 @@ pub fn healthy_tail_ms(app: &Application, quantile: f64) -> f64 {
         shared: BTreeMap::new(),
         arrived: BTreeMap::new(),
     };
-    let mut latencies: Vec<f64> = (0..REQUESTS).map(|_| draw.request()).collect();
+    let calls: f64 = loads.iter().map(|load| load.calls).sum::<f64>() / app.rate;
+    let requests = whole((CALLS / calls).clamp(REQUESTS.0, REQUESTS.1));
+    let mut latencies: Vec<f64> = (0..requests).map(|_| draw.request()).collect();
     latencies.sort_by(f64::total_cmp);
-    let at = (quantile.clamp(0.0, 1.0) * f64::from(REQUESTS - 1)).round();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 3999")]
-    latencies.get(at as usize).map_or(0.0, |us| us / 1e3)
+    let last = f64::from(requests.saturating_sub(1));
+    latencies.get(whole(quantile.clamp(0.0, 1.0) * last) as usize).map_or(0.0, |us| us / 1e3)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 4000")]
+fn whole(value: f64) -> u32 {
+    value.round() as u32
 }
 
 /// Probability that a CFS period's demand of a replica exceeds its quota, were demands normal.

@@ -81,7 +81,11 @@ impl<'a> Expander<'a> {
         };
         let here = Above {
             service,
-            transport,
+            // What a local call calls in turn leaves the process again.
+            transport: match (transport, above) {
+                (Transport::Local, Some(above)) => above.transport,
+                _ => transport,
+            },
             depth: above.map_or(1, |above| above.depth + 1),
             times: above.map_or(1, |above| above.times).saturating_mul(most),
             once: above.is_none_or(|above| above.once)
@@ -232,5 +236,6 @@ impl<'a> Expander<'a> {
 
 /// Probability of at least one among `times` independent events.
 fn at_least_once(probability: f64, times: f64) -> f64 {
-    1.0 - (1.0 - probability).powf(times)
+    // Exact where there is but one, and for small probabilities.
+    if times == 1.0 { probability } else { -((-probability).ln_1p() * times).exp_m1() }
 }

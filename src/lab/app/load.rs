@@ -11,6 +11,8 @@ pub const CFS_PERIOD_S: f64 = 0.1;
 /// Standard deviations of the demand of a CFS period that a limit leaves room for above the mean.
 /// At the mean of the day a period is throttled now and then; at its peak often enough to be seen.
 const HEADROOM: f64 = 2.5;
+/// Standard deviations above the mean that a single call may need within one period.
+const LARGE: f64 = 4.0;
 /// Limits are multiples of this many cores, and not below [`LEAST`].
 const STEP: f64 = 0.05;
 /// The smallest limit in cores: the default of DeathStarBench's Helm charts (100m).
@@ -31,6 +33,8 @@ pub struct Utilisation {
     pub of_limit: f64,
     /// Variance of the CPU-seconds demanded per second, over seconds (requests come independently).
     pub variance: f64,
+    /// CPU-seconds that a single call may well need: its mean and some deviations, of the largest.
+    pub single: f64,
 }
 
 /// Expected load of every service, by [`ServiceId`], while nothing is wrong: no time-outs, retries
@@ -58,6 +62,8 @@ struct Share {
     second: f64,
     /// Sum over calls of the variance of their CPU demand.
     spread: f64,
+    /// What the largest call may well need.
+    single: f64,
 }
 
 fn add(app: &Application, flow: &Flow, all: &mut [Utilisation]) {
@@ -77,6 +83,7 @@ fn add(app: &Application, flow: &Flow, all: &mut [Utilisation]) {
         load.calls += rate * share.calls;
         load.cpu += rate * share.cpu;
         load.disk += rate * share.disk;
+        load.single = load.single.max(share.single);
         // All calls of a request come at once, or each comes alone: whichever is burstier.
         load.variance += rate * share.second.max(share.cpu.powi(2) + share.spread);
     }
@@ -89,6 +96,7 @@ impl Share {
         self.cpu += times * mean;
         self.disk += times * call.disk.map_or(0.0, |disk| disk.probability * disk.mean_us / 1e6);
         self.spread += times * (mean * call.cpu.cv).powi(2);
+        self.single = self.single.max(mean * (1.0 + LARGE * call.cpu.cv));
         self.second += times * mean.powi(2) * (1.0 + call.cpu.cv.powi(2));
     }
 }
@@ -127,7 +135,8 @@ pub(super) fn limit(app: &mut Application, settings: &[Settings], target: f64) {
         }
         let replicas = f64::from(service.replicas);
         let room = (load.variance / replicas / CFS_PERIOD_S).sqrt() * HEADROOM;
-        let need = (load.cpu / replicas / target).max(load.cpu / replicas + room).max(LEAST);
+        let mean = load.cpu / replicas;
+        let need = [mean / target, mean + room, load.single / CFS_PERIOD_S].into_iter().fold(LEAST, f64::max);
         // Rounded first, lest 0.15 cores become 0.2 for a bit in the last place.
         let steps = (need / STEP * 1e6).round() / 1e6;
         let limit = (steps.ceil() * STEP * 1e3).round() / 1e3;

@@ -52,9 +52,15 @@ async fn discovery(State(pages): State<Arc<Pages>>) -> Json<Value> {
 
 async fn page(State(pages): State<Arc<Pages>>, Path((job, instance)): Path<(String, String)>) -> Response {
     let cluster = pages.exporters.cluster();
-    let target = Target::all(cluster).into_iter().find(|target| target.job() == job && target.instance(cluster) == instance);
+    let target = Target::all(cluster)
+        .into_iter()
+        .find(|target| target.job() == job && target.instance(cluster) == instance);
     let Some(target) = target else {
-        return (StatusCode::NOT_FOUND, format!("there is no {job} at {instance}: /sd lists what there is\n")).into_response();
+        return (
+            StatusCode::NOT_FOUND,
+            format!("there is no {job} at {instance}: /sd lists what there is\n"),
+        )
+            .into_response();
     };
     let shown = pages.stores.now.read().unwrap_or_else(PoisonError::into_inner).clone();
     let Some(shown) = shown else {

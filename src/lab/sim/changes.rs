@@ -55,7 +55,12 @@ impl Simulation {
                 self.refresh();
             }
             // TEMP
-            Change::ReplicaCpuLimit(..) | Change::ReplicaMemoryLimit(..) | Change::CpuOfOthers(..) | Change::CacheWaysOfOthers(..) | Change::DiskOfOthers(..) | Change::NetworkOfOthers(..) => {}
+            Change::ReplicaCpuLimit(..)
+            | Change::ReplicaMemoryLimit(..)
+            | Change::CpuOfOthers(..)
+            | Change::CacheWaysOfOthers(..)
+            | Change::DiskOfOthers(..)
+            | Change::NetworkOfOthers(..) => {}
             Change::Restart(service) => {
                 let service = self.known(service)?;
                 let under_way = !self.services[service].to_replace.is_empty();
