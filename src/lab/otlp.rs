@@ -73,6 +73,8 @@ enum Value<'s> {
     Int(Decimal<i64>),
     #[serde(rename = "doubleValue")]
     Double(Double),
+    #[serde(rename = "arrayValue")]
+    Array { values: Vec<Value<'s>> },
 }
 
 /// A 64-bit integer, which JSON's numbers cannot carry.
@@ -107,7 +109,7 @@ const CLIENT: u8 = 3;
 const ERROR: u8 = 2;
 
 impl<'s> Span<'s> {
-    fn of(span: &SpanRef<'s>) -> Self {
+    fn of(span: &SpanRef<'s>, warnings: &'s [String]) -> Self {
         // Times are unsigned on the wire.
         let start_us = i128::from(span.start_us.max(0));
         let end_us = (start_us + i128::from(span.duration_us)).max(0);
@@ -123,7 +125,7 @@ impl<'s> Span<'s> {
             }),
             start_time_unix_nano: Decimal(start_us * 1000),
             end_time_unix_nano: Decimal(end_us * 1000),
-            attributes: span.tags.iter().map(Attribute::of).collect(),
+            attributes: span.tags.iter().map(Attribute::of).chain(Attribute::warnings(warnings)).collect(),
             status: Status { code: span.error.then_some(ERROR) },
         }
     }
@@ -132,6 +134,12 @@ impl<'s> Span<'s> {
 impl<'s> Attribute<'s> {
     fn text(key: &'s str, text: &'s str) -> Self {
         Self { key, value: Value::Text(text) }
+    }
+
+    fn warnings(warnings: &'s [String]) -> Option<Self> {
+        let values = warnings.iter().map(|text| Value::Text(text)).collect();
+        let value = Value::Array { values };
+        (!warnings.is_empty()).then_some(Self { key: "@jaeger@warnings", value })
     }
 
     fn of((key, tag): &'s (Text, Tag)) -> Self {
@@ -145,11 +153,14 @@ impl<'s> Attribute<'s> {
     }
 }
 
-/// Groups spans by the process that reported them; processes and spans stay in order.
-pub fn resource_spans<'s>(spans: impl IntoIterator<Item = SpanRef<'s>>) -> Vec<ResourceSpans<'s>> {
+/// Groups spans by the process that reported them; processes and spans stay in order. The texts are
+/// Jaeger's warnings about a span, which travel as an attribute.
+pub fn resource_spans<'s>(
+    spans: impl IntoIterator<Item = (SpanRef<'s>, &'s [String])>,
+) -> Vec<ResourceSpans<'s>> {
     let mut processes: IndexMap<(&Text, &Text), Vec<Span<'s>>> = IndexMap::new();
-    for span in spans {
-        processes.entry((span.service, span.host)).or_default().push(Span::of(&span));
+    for (span, warnings) in spans {
+        processes.entry((span.service, span.host)).or_default().push(Span::of(&span, warnings));
     }
     let together = |((service, host), spans): ((&'s Text, &'s Text), _)| ResourceSpans {
         resource: Resource {

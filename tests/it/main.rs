@@ -15,6 +15,7 @@ mod http_clients;
 mod http_faults;
 mod lab_export;
 mod lab_jaeger;
+mod lab_jaeger_wire;
 mod licences;
 mod machine_output;
 mod program;

@@ -127,8 +127,11 @@ impl Delivery {
 
     fn encode(&self, batch: &[Span]) -> serde_json::Result<Bytes> {
         let spans = batch.iter().map(SpanRef::from);
+        let no_warnings: &[String] = &[];
         let json = match self.protocol {
-            Protocol::Otlp => serde_json::to_vec(&Request { resource_spans: otlp::resource_spans(spans) }),
+            Protocol::Otlp => serde_json::to_vec(&Request {
+                resource_spans: otlp::resource_spans(spans.map(|span| (span, no_warnings))),
+            }),
             Protocol::Zipkin => serde_json::to_vec(&spans.map(zipkin::Span::of).collect::<Vec<_>>()),
         };
         json.map(Bytes::from)

@@ -123,6 +123,28 @@ pub(super) fn duration(text: &str) -> Result<i64, String> {
     i64::try_from(if negative { -total } else { total }).map_err(|_| invalid())
 }
 
+/// A duration in nanoseconds as Go's `%v` writes it: `1.5ms`, `1m2.5s`.
+pub(super) fn format_duration(ns: i64) -> String {
+    let sign = if ns < 0 { "-" } else { "" };
+    let ns = ns.unsigned_abs();
+    // The float is exact: it has at most twelve digits.
+    match ns {
+        0 => "0s".to_owned(),
+        1..1_000 => format!("{sign}{ns}ns"),
+        1_000..1_000_000 => format!("{sign}{}\u{b5}s", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{sign}{}ms", ns as f64 / 1e6),
+        _ => {
+            let (minutes, rest) = (ns / 60_000_000_000, ns % 60_000_000_000);
+            let seconds = rest as f64 / 1e9;
+            match (minutes / 60, minutes % 60) {
+                (0, 0) => format!("{sign}{seconds}s"),
+                (0, minutes) => format!("{sign}{minutes}m{seconds}s"),
+                (hours, minutes) => format!("{sign}{hours}h{minutes}m{seconds}s"),
+            }
+        }
+    }
+}
+
 fn digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
@@ -160,6 +182,23 @@ mod tests {
         ] {
             assert_eq!(duration(text), Err(message.to_owned()));
         }
+    }
+
+    #[test]
+    fn durations_in_words() {
+        for (ns, text) in [
+            (0, "0s"),
+            (-999, "-999ns"),
+            (806_281, "806.281\u{b5}s"),
+            (-1_230_939, "-1.230939ms"),
+            (2_500_000_000, "2.5s"),
+            (60_000_000_000, "1m0s"),
+            (3_723_000_000_001, "1h2m3.000000001s"),
+        ] {
+            assert_eq!(format_duration(ns), text);
+            assert_eq!(duration(text), Ok(ns));
+        }
+        assert_eq!(format_duration(i64::MIN), "-2562047h47m16.854775808s");
     }
 
     #[test]

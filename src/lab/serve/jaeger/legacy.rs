@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::go::{self, Params, Refusal};
 use super::model;
-use super::{Format, Jaeger, List, durations, http_error, is_kind};
-use crate::lab::traces::{Query, SpanKind, SpanRef, Text, TraceId};
+use super::{Format, Jaeger, List, Remarked, durations, http_error, is_kind};
+use crate::lab::traces::{Query, SpanKind, Text, TraceId};
 
 /// Traces a search brings when it does not say how many.
 const DEFAULT_LIMIT: i32 = 100;
@@ -125,15 +125,17 @@ async fn operations(State(jaeger): State<Arc<Jaeger>>, RawQuery(query): RawQuery
 
 async fn search(State(jaeger): State<Arc<Jaeger>>, RawQuery(query): RawQuery) -> Result<Response, Error> {
     let now_ms = jaeger.now_ms();
-    match parse(&Params::parse(query.as_deref()), now_ms)? {
+    let params = Params::parse(query.as_deref());
+    let (wanted, is_raw) = (parse(&params, now_ms)?, is_raw(&params)?);
+    match wanted {
         Wanted::Search(query) => {
             let found = jaeger.ask(move |store| store.search(&query, now_ms)).await?;
-            send(jaeger, found, Vec::new(), now_ms)
+            send(jaeger, found, Vec::new(), now_ms, is_raw)
         }
         Wanted::Traces(ids) => {
             let is_there = |id: &u128| jaeger.read(|store| !store.trace(*id, now_ms).is_empty());
             let (found, missing) = ids.into_iter().partition(is_there);
-            send(jaeger, found, missing, now_ms)
+            send(jaeger, found, missing, now_ms, is_raw)
         }
     }
 }
@@ -149,23 +151,29 @@ async fn trace(
     for name in ["start", "end"] {
         parameter(&params, name, go::int::<i64>)?;
     }
-    parameter(&params, "raw", go::bool)?;
+    let is_raw = is_raw(&params)?;
     let now_ms = jaeger.now_ms();
     if jaeger.read(|store| store.trace(id, now_ms).is_empty()) {
         return Err(Refusal { status: StatusCode::NOT_FOUND, message: NOT_FOUND.to_owned() }.into());
     }
-    send(jaeger, vec![id], Vec::new(), now_ms)
+    send(jaeger, vec![id], Vec::new(), now_ms, is_raw)
 }
 
-fn send(jaeger: Arc<Jaeger>, found: Vec<u128>, missing: Vec<u128>, now_ms: i64) -> Result<Response, Error> {
+fn send(
+    jaeger: Arc<Jaeger>,
+    found: Vec<u128>,
+    missing: Vec<u128>,
+    now_ms: i64,
+    is_raw: bool,
+) -> Result<Response, Error> {
     let missed = |id| Problem { code: None, msg: NOT_FOUND.to_owned(), trace_id: Some(TraceId(id)) };
     let errors = (!missing.is_empty()).then(|| missing.into_iter().map(missed).collect::<Vec<_>>());
     let errors = serde_json::to_string(&errors).map_err(|error| Refusal::internal(error.to_string()))?;
     let tail = format!(r#"],"total":0,"limit":0,"offset":0,"errors":{errors}}}"#);
-    Ok(json(jaeger.stream(found, now_ms, Format { head: r#"{"data":["#, write, tail })))
+    Ok(json(jaeger.stream(found, now_ms, Format { head: r#"{"data":["#, write, tail, is_raw })))
 }
 
-fn write(spans: &[SpanRef<'_>], list: &mut List) -> serde_json::Result<()> {
+fn write(spans: &[Remarked<'_>], list: &mut List) -> serde_json::Result<()> {
     list.element(&model::Trace::of(spans))
 }
 
@@ -204,7 +212,7 @@ enum Wanted {
 /// Reads the parameters of a search.
 fn parse(params: &Params<'_>, now_ms: i64) -> Result<Wanted, Refusal> {
     let now_us = now_ms.saturating_mul(1000);
-    let start_us = parameter(params, "start", go::int)?.unwrap_or(now_us - DEFAULT_LOOKBACK_US);
+    let start_us = parameter(params, "start", go::int)?.unwrap_or(now_us.saturating_sub(DEFAULT_LOOKBACK_US));
     let end_us = parameter(params, "end", go::int)?.unwrap_or(now_us);
     let tags = tags(params)?;
     let limit = params.get(&["limit"]).map(go::int::<i32>).transpose().map_err(Refusal::bad_request)?;
@@ -213,7 +221,7 @@ fn parse(params: &Params<'_>, now_ms: i64) -> Result<Wanted, Refusal> {
     let max = parameter(params, "maxDuration", go::duration)?.unwrap_or(0);
     let ids = params.all("traceID").map(go::trace_id).collect::<Result<Vec<_>, _>>();
     let ids = ids.map_err(|e| Refusal::bad_request(format!("cannot parse traceID param: {e}")))?;
-    parameter(params, "raw", go::bool)?;
+    is_raw(params)?;
     let service = params.get(&["service"]);
     if service.is_none() && ids.is_empty() {
         return Err(service_required());
@@ -251,6 +259,10 @@ fn parameter<T>(
 ) -> Result<Option<T>, Refusal> {
     let parsed = params.get(&[name]).map(parse).transpose();
     parsed.map_err(|reason| Refusal::bad_request(format!("unable to parse param '{name}': {reason}")))
+}
+
+fn is_raw(params: &Params<'_>) -> Result<bool, Refusal> {
+    Ok(parameter(params, "raw", go::bool)?.unwrap_or(false))
 }
 
 /// `tag=key:value`, as often as needed, and `tags={"key":"value"}`.

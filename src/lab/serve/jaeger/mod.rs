@@ -4,6 +4,7 @@
 //! defaults, envelopes, statuses, content types and the words of refusals. Search answers are written
 //! trace by trace while they are sent, and the lock is held for one trace at a time.
 
+mod adjust;
 mod go;
 mod legacy;
 mod model;
@@ -89,8 +90,22 @@ impl Jaeger {
 struct Format {
     head: &'static str,
     /// Writes the elements that stand for one trace.
-    write: fn(&[SpanRef<'_>], &mut List) -> serde_json::Result<()>,
+    write: fn(&[Remarked<'_>], &mut List) -> serde_json::Result<()>,
     tail: String,
+    /// Whether the spans go out without remarks.
+    is_raw: bool,
+}
+
+/// A span, and what Jaeger has to say about it.
+struct Remarked<'s> {
+    span: SpanRef<'s>,
+    warnings: Vec<String>,
+}
+
+/// A trace's spans, with remarks unless they are asked for raw.
+fn remarked(spans: Vec<SpanRef<'_>>, is_raw: bool) -> Vec<Remarked<'_>> {
+    let warnings = if is_raw { vec![Vec::new(); spans.len()] } else { adjust::warnings(&spans) };
+    spans.into_iter().zip(warnings).map(|(span, warnings)| Remarked { span, warnings }).collect()
 }
 
 /// An answer under way.
@@ -124,7 +139,10 @@ impl Answer {
             self.jaeger.read(|store| {
                 let spans = store.trace(trace, self.now_ms);
                 // It may have expired since it was found.
-                if spans.is_empty() { Ok(()) } else { (self.format.write)(&spans, &mut list) }
+                if spans.is_empty() {
+                    return Ok(());
+                }
+                (self.format.write)(&remarked(spans, self.format.is_raw), &mut list)
             })?;
         }
         let bytes = std::mem::take(&mut list.bytes);

@@ -4,7 +4,8 @@ use indexmap::IndexMap;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use crate::lab::traces::{Hex, SpanRef, Tag, Text, TraceId};
+use super::Remarked;
+use crate::lab::traces::{Hex, Tag, Text, TraceId};
 
 /// Largest integer that a script in a browser holds exactly; beyond it, the API sends text.
 const MAX_SAFE: u64 = 1 << 53;
@@ -45,7 +46,7 @@ struct Span<'s> {
     logs: [(); 0],
     #[serde(rename = "processID")]
     process_id: ProcessId,
-    warnings: (),
+    warnings: Option<&'s [String]>,
 }
 
 #[derive(Serialize)]
@@ -114,19 +115,20 @@ impl<'s> KeyValue<'s> {
 
 impl<'s> Trace<'s> {
     /// The trace that `spans` are.
-    pub(super) fn of(spans: &[SpanRef<'s>]) -> Self {
+    pub(super) fn of(spans: &'s [Remarked<'s>]) -> Self {
         let mut processes = IndexMap::new();
-        let spans_of = |span: &SpanRef<'s>| {
+        let spans_of = |remarked: &'s Remarked<'s>| {
+            let span = &remarked.span;
             let entry = processes.entry((span.service, span.host));
             let process_id = ProcessId(entry.index());
             entry.or_insert_with(|| Process {
                 service_name: span.service,
                 tags: [KeyValue::text("hostname", span.host)],
             });
-            Span::of(span, process_id)
+            Span::of(remarked, process_id)
         };
         Self {
-            trace_id: TraceId(spans.first().map_or(0, |span| span.trace)),
+            trace_id: TraceId(spans.first().map_or(0, |first| first.span.trace)),
             spans: spans.iter().map(spans_of).collect(),
             processes: Processes(processes),
             warnings: (),
@@ -135,7 +137,7 @@ impl<'s> Trace<'s> {
 }
 
 impl<'s> Span<'s> {
-    fn of(span: &SpanRef<'s>, process_id: ProcessId) -> Self {
+    fn of(Remarked { span, warnings }: &'s Remarked<'s>, process_id: ProcessId) -> Self {
         let reference = |parent: u64| Reference {
             ref_type: "CHILD_OF",
             trace_id: TraceId(span.trace),
@@ -155,7 +157,7 @@ impl<'s> Span<'s> {
             tags: span.tags.iter().map(KeyValue::of).chain(kind).chain(error).collect(),
             logs: [],
             process_id,
-            warnings: (),
+            warnings: (!warnings.is_empty()).then_some(warnings.as_slice()),
         }
     }
 }

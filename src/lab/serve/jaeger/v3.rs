@@ -3,6 +3,7 @@
 //! Parameters are in camel case since 2.19, in snake case before; later servers take both.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,9 +16,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::go::{self, Params, Refusal};
-use super::{Format, Jaeger, List, PLAIN, durations, http_error, is_kind, microseconds_up};
+use super::{Format, Jaeger, List, PLAIN, Remarked, durations, http_error, is_kind, microseconds_up};
 use crate::lab::otlp;
-use crate::lab::traces::{Query, SpanKind, SpanRef, Text};
+use crate::lab::traces::{Query, SpanKind, Text};
 
 /// Traces a search brings when it does not say how many.
 const DEFAULT_DEPTH: usize = 100;
@@ -51,7 +52,7 @@ fn none_found() -> Error {
     Refusal { status: StatusCode::NOT_FOUND, message: "No traces found".to_owned() }.into()
 }
 
-fn malformed(name: &str, reason: impl std::fmt::Display) -> Refusal {
+fn malformed(name: &str, reason: impl Display) -> Refusal {
     Refusal::bad_request(format!("malformed parameter {name}: {reason}"))
 }
 
@@ -103,10 +104,10 @@ async fn operations(State(jaeger): State<Arc<Jaeger>>, RawQuery(query): RawQuery
 }
 
 async fn search(State(jaeger): State<Arc<Jaeger>>, RawQuery(query): RawQuery) -> Result<Response, Error> {
-    let query = parse(&Params::parse(query.as_deref()))?;
+    let (query, is_raw) = parse(&Params::parse(query.as_deref()))?;
     let now_ms = jaeger.now_ms();
     let found = jaeger.ask(move |store| store.search(&query, now_ms)).await?;
-    send(jaeger, found, now_ms)
+    send(jaeger, found, now_ms, is_raw)
 }
 
 async fn trace(
@@ -117,82 +118,74 @@ async fn trace(
     let id = go::trace_id(&id).map_err(|reason| malformed("trace_id", reason))?;
     let params = Params::parse(query.as_deref());
     // The range is a hint for storages that look a trace up by time.
-    for names in [["startTime", "start_time"], ["endTime", "end_time"]] {
-        params.get(&names).map(|text| time(names[0], text)).transpose()?;
-    }
-    check_raw(&params, ["rawTraces", "raw_traces"])?;
+    parameter(&params, &["startTime", "start_time"], nanoseconds)?;
+    parameter(&params, &["endTime", "end_time"], nanoseconds)?;
+    let is_raw = parameter(&params, &["rawTraces", "raw_traces"], go::bool)?.unwrap_or(false);
     let now_ms = jaeger.now_ms();
     let is_there = jaeger.read(|store| !store.trace(id, now_ms).is_empty());
-    send(jaeger, if is_there { vec![id] } else { Vec::new() }, now_ms)
+    send(jaeger, if is_there { vec![id] } else { Vec::new() }, now_ms, is_raw)
 }
 
-fn send(jaeger: Arc<Jaeger>, traces: Vec<u128>, now_ms: i64) -> Result<Response, Error> {
+fn send(jaeger: Arc<Jaeger>, traces: Vec<u128>, now_ms: i64, is_raw: bool) -> Result<Response, Error> {
     if traces.is_empty() {
         return Err(none_found());
     }
-    let format = Format { head: r#"{"result":{"resourceSpans":["#, write, tail: "]}}".to_owned() };
-    Ok(answer(jaeger.stream(traces, now_ms, format)))
+    let (head, tail) = (r#"{"result":{"resourceSpans":["#, "]}}".to_owned());
+    Ok(answer(jaeger.stream(traces, now_ms, Format { head, write, tail, is_raw })))
 }
 
-fn write(spans: &[SpanRef<'_>], list: &mut List) -> serde_json::Result<()> {
-    otlp::resource_spans(spans.iter().copied()).iter().try_for_each(|resource| list.element(resource))
+fn write(spans: &[Remarked<'_>], list: &mut List) -> serde_json::Result<()> {
+    let spans = spans.iter().map(|each| (each.span, each.warnings.as_slice()));
+    otlp::resource_spans(spans).iter().try_for_each(|resource| list.element(resource))
 }
 
-/// Reads the parameters of a search.
-fn parse(params: &Params<'_>) -> Result<Query, Refusal> {
-    let [from, until] =
-        [["query.startTimeMin", "query.start_time_min"], ["query.startTimeMax", "query.start_time_max"]];
-    let (Some(from_text), Some(until_text)) = (params.get(&from), params.get(&until)) else {
-        return Err(Refusal::bad_request(format!("{} and {} are required", from[0], until[0])));
+/// Reads the parameters of a search; also whether the traces are wanted raw.
+fn parse(params: &Params<'_>) -> Result<(Query, bool), Refusal> {
+    let tags: Option<BTreeMap<Text, Text>> =
+        parameter(params, &["query.attributes"], |text| serde_json::from_str(text))?;
+    let from = parameter(params, &["query.startTimeMin", "query.start_time_min"], nanoseconds)?;
+    let until = parameter(params, &["query.startTimeMax", "query.start_time_max"], nanoseconds)?;
+    let (Some(from), Some(until)) = (from, until) else {
+        return Err(Refusal::bad_request("query.startTimeMin and query.startTimeMax are required"));
     };
-    let (from, until) = (time(from[0], from_text)?, time(until[0], until_text)?);
-    let mut limit = DEFAULT_DEPTH;
-    for name in ["query.searchDepth", "query.search_depth", "query.num_traces"] {
-        if let Some(text) = params.get(&[name]) {
-            let depth = go::int::<i32>(text).map_err(|reason| malformed(name, reason))?;
-            limit = usize::try_from(depth).unwrap_or(0);
-            break;
-        }
-    }
-    let [min, max] =
-        [["query.durationMin", "query.duration_min"], ["query.durationMax", "query.duration_max"]].map(
-            |names| {
-                let parsed = params.get(&names).map(go::duration).transpose();
-                parsed.map_err(|reason| malformed(names[0], reason))
-            },
-        );
-    let (min, max) = (min?.unwrap_or(0), max?.unwrap_or(0));
-    let tags = match params.get(&["query.attributes"]) {
-        Some(text) => serde_json::from_str::<BTreeMap<Text, Text>>(text)
-            .map_err(|reason| malformed("query.attributes", reason))?,
-        None => BTreeMap::new(),
+    let depth = ["query.searchDepth", "query.search_depth", "query.num_traces"];
+    let limit = match parameter(params, &depth, go::int::<i32>)? {
+        Some(depth) => usize::try_from(depth).unwrap_or(0),
+        None => DEFAULT_DEPTH,
     };
-    check_raw(params, ["query.rawTraces", "query.raw_traces"])?;
+    let min = parameter(params, &["query.durationMin", "query.duration_min"], go::duration)?;
+    let max = parameter(params, &["query.durationMax", "query.duration_max"], go::duration)?;
+    let is_raw = parameter(params, &["query.rawTraces", "query.raw_traces"], go::bool)?.unwrap_or(false);
     let Some(service) = params.get(&["query.serviceName", "query.service_name"]) else {
         return Err(Refusal::bad_request("storage backend requires a service name"));
     };
     if limit == 0 {
         return Err(Refusal::internal("search depth must be greater than 0 and less than max traces"));
     }
-    Ok(Query {
+    let query = Query {
         service: service.into(),
         operation: params.get(&["query.operationName", "query.operation_name"]).map(Text::from),
-        tags: tags.into_iter().collect(),
+        tags: tags.unwrap_or_default().into_iter().collect(),
         // The end is excluded.
-        start_us: microseconds_up(from)..=microseconds_up(until) - 1,
-        duration_us: durations(min, max),
+        start_us: microseconds_up(from)..=microseconds_up(until).saturating_sub(1),
+        duration_us: durations(min.unwrap_or(0), max.unwrap_or(0)),
         limit,
-    })
+    };
+    Ok((query, is_raw))
 }
 
-/// Nanoseconds since the epoch.
-fn time(name: &str, text: &str) -> Result<i128, Refusal> {
-    let at: Timestamp = text.parse().map_err(|reason| malformed(name, reason))?;
-    Ok(at.as_nanosecond())
+/// Reads a parameter in the first of its spellings that is there; a refusal names that one.
+fn parameter<T, E: Display>(
+    params: &Params<'_>,
+    spellings: &[&str],
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, Refusal> {
+    let found = spellings.iter().find_map(|name| Some((name, params.get(&[name])?)));
+    let Some((name, text)) = found else { return Ok(None) };
+    parse(text).map(Some).map_err(|reason| malformed(name, reason))
 }
 
-/// Traces are always raw here, but a word that is no truth value is refused all the same.
-fn check_raw(params: &Params<'_>, names: [&str; 2]) -> Result<(), Refusal> {
-    let raw = params.get(&names).map(go::bool).transpose();
-    raw.map(drop).map_err(|reason| malformed(names[0], reason))
+/// A time as RFC 3339 writes it, in nanoseconds since the epoch.
+fn nanoseconds(text: &str) -> Result<i128, jiff::Error> {
+    text.parse::<Timestamp>().map(|at| at.as_nanosecond())
 }
