@@ -26,6 +26,8 @@ pub struct Expander<'a> {
     calls: u64,
     /// Meeting points of the flow: how many are said to arrive, and how many do.
     groups: BTreeMap<&'a str, (u32, u32)>,
+    /// Draws of the flow by name, and what they decide.
+    draws: BTreeMap<&'a str, &'a ChanceFile>,
 }
 
 /// What a call has above it.
@@ -45,7 +47,16 @@ impl<'a> Expander<'a> {
     pub fn new(file: &'a AppFile, problems: &'a mut Problems) -> Self {
         let services = file.services.iter().enumerate();
         let services = services.map(|(id, service)| (service.name.as_str(), (id, service.kind))).collect();
-        Self { file, services, problems, open: Vec::new(), sites: 0, calls: 0, groups: BTreeMap::new() }
+        Self {
+            file,
+            services,
+            problems,
+            open: Vec::new(),
+            sites: 0,
+            calls: 0,
+            groups: BTreeMap::new(),
+            draws: BTreeMap::new(),
+        }
     }
 
     /// The root call of a flow, or `None` with a problem noted.
@@ -54,6 +65,7 @@ impl<'a> Expander<'a> {
         let path = format!("flows[{index}].root");
         (self.sites, self.calls) = (0, 0);
         self.groups.clear();
+        self.draws.clear();
         let root = self.call(&file.flows.get(index)?.root, None, &path);
         for (group, (of, arrive)) in std::mem::take(&mut self.groups) {
             self.problems.unless(
@@ -217,7 +229,21 @@ impl<'a> Expander<'a> {
         );
     }
 
-    fn chance(&self, chance: &ChanceFile, path: &str) -> Option<Chance> {
+    /// Calls cannot agree on a draw that is likelier for one than for another.
+    fn draw(&mut self, chance: &'a ChanceFile, path: &str) {
+        let (ChanceFile::Shared { draw, .. } | ChanceFile::MissOf { draw: Some(draw), .. }) = chance else {
+            return;
+        };
+        let first = *self.draws.entry(draw).or_insert(chance);
+        self.problems.unless(
+            first == chance,
+            format_args!("{path}.chance"),
+            format_args!("draw `{draw}` has another chance elsewhere in the flow"),
+        );
+    }
+
+    fn chance(&mut self, chance: &'a ChanceFile, path: &str) -> Option<Chance> {
+        self.draw(chance, path);
         Some(match chance {
             ChanceFile::Always => Chance::Always,
             ChanceFile::Probability(probability) => Chance::Probability(*probability),

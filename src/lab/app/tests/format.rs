@@ -133,6 +133,9 @@ fn the_documented_figures_are_those_of_the_applications() {
             healthy_tail_ms(&app, 0.99),
             app.objective.limit_ms
         );
+        let said = page.lines().find(|line| line.starts_with(&format!("| `{name}`"))).unwrap();
+        let services = format!("| {} |", app.services.len());
+        assert!(said.contains(&services) || said.contains("as named"), "{said}: {services}");
         assert!(page.contains(&row), "docs/lab/applications.md lacks\n{row}");
     }
 }

@@ -17,7 +17,7 @@ type Change = fn(&mut Value);
 
 #[test]
 fn contradictions_are_named_with_their_place() {
-    let cases: [(Change, &str); 32] = [
+    let cases: [(Change, &str); 33] = [
         (|j| j["name"] = "My Shop".into(), "name: `My Shop` is not a DNS label"),
         (|j| j["title"] = "a\u{1b}[2Jb".into(), "title: `a\\e[2Jb` is too long, or has characters"),
         (|j| j["rate"] = 0.into(), "rate: 0 is not between 0.001 and 100000"),
@@ -107,6 +107,14 @@ fn contradictions_are_named_with_their_place() {
                 j["flows"][0]["root"]["stages"][0][0]["chance"] = json!({ "probability": 0.5 });
             },
             "a call of group `g` must arrive exactly once in every request",
+        ),
+        (
+            |j| {
+                let shared = |p: f64| json!({ "shared": { "draw": "d", "probability": p } });
+                j["fragments"]["read"]["chance"] = shared(0.5);
+                j["flows"][0]["root"]["stages"][0][0]["chance"] = shared(0.4);
+            },
+            "flows[0].root.stages[0][0].stages[1][0]<read>.chance: draw `d` has another chance elsewhere",
         ),
         (
             |j| j["rate"] = 90_000.into(),
