@@ -1,6 +1,40 @@
 //! Applications: services and the requests that flow through them.
+//!
+//! ```text
+//!  data/*.json ─┐
+//!  a user's file ├→ file ──→ expand ──→ build ──→ load ──→ Application ──→ sites, estimate
+//!  generate ────┘   format   fragments  names,    CPU
+//!                                       bounds    limits
+//! ```
+//!
+//! `docs/lab/applications.md` describes the format for those who write such files.
+
+mod build;
+mod check;
+mod defaults;
+mod error;
+mod estimate;
+mod expand;
+pub mod file;
+mod generate;
+mod library;
+mod load;
+mod operation;
+mod sites;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use error::{AppError, Problem};
+pub use estimate::healthy_tail_ms;
+pub use library::{from_json, json, named, names, open, schema};
+pub use load::{CFS_PERIOD_S, Utilisation, offered};
+pub use operation::operation;
+pub use sites::{Site, sites};
 
 /// A name from an application's file: checked when it is read, cheap to clone.
 pub type Name = Arc<str>;
@@ -27,8 +61,20 @@ pub struct Application {
     pub objective: Objective,
 }
 
+impl Application {
+    /// The service of this name.
+    pub fn service(&self, name: &str) -> Option<ServiceId> {
+        self.services.iter().position(|service| &*service.name == name)
+    }
+
+    /// The service that all requests enter at.
+    pub fn entry(&self) -> Option<ServiceId> {
+        self.flows.first().map(|flow| flow.root.service)
+    }
+}
+
 /// A latency objective of the entry service.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
     /// Quantile, 0 to 1.
     pub quantile: f64,
@@ -37,7 +83,8 @@ pub struct Objective {
 }
 
 /// What a service is, which decides its defaults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// An event loop at the edge: no worker is held while it waits.
     Frontend,
@@ -143,7 +190,8 @@ pub struct Call {
 }
 
 /// Protocol of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Transport {
     /// HTTP, at the entry or between services.
     Http,
@@ -162,9 +210,11 @@ pub enum Transport {
 }
 
 /// How a client span fails to tell the truth (facts of real instrumentation).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum SpanQuirk {
     /// It covers the call.
+    #[default]
     None,
     /// It ends before the answer is read: about 0 µs.
     EndsEarly,

@@ -1,0 +1,89 @@
+//! Applications by name, from text and from files.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::build::build;
+use super::error::{AppError, nearest};
+use super::file::AppFile;
+use super::{Application, generate};
+use crate::domain::Clean;
+
+/// The embedded applications.
+const EMBEDDED: [(&str, &str); 4] = [
+    ("social-network", include_str!("data/social-network.json")),
+    ("media", include_str!("data/media.json")),
+    ("hotel-reservation", include_str!("data/hotel-reservation.json")),
+    ("online-boutique", include_str!("data/online-boutique.json")),
+];
+/// Examples of the generated ones: any length from 2 to 64 will do.
+const GENERATED: [&str; 2] = ["chain-5", "fanout-10"];
+/// Largest file, in mebibytes.
+const MAX_MIB: usize = 4;
+
+/// The applications to choose from; chains and fan-outs stand for every length.
+pub fn names() -> Vec<&'static str> {
+    EMBEDDED.iter().map(|(name, _)| *name).chain(GENERATED).collect()
+}
+
+/// The application of this name: one of [`names`], or a chain or fan-out of another length.
+pub fn named(name: &str) -> Result<Application, AppError> {
+    if let Some(file) = generate::generate(name) {
+        return build(&file, name);
+    }
+    match EMBEDDED.iter().find(|(known, _)| *known == name) {
+        Some((name, text)) => parse(text, name),
+        None => Err(unknown(name)),
+    }
+}
+
+/// The application of this name, or of this file: whatever ends in `.json` or holds a `/` is one.
+pub fn open(name_or_path: &str) -> Result<Application, AppError> {
+    if !name_or_path.ends_with(".json") && !name_or_path.contains('/') {
+        return named(name_or_path);
+    }
+    let read = || -> std::io::Result<String> {
+        let mut text = String::new();
+        // One byte more than allowed tells a file that is too large.
+        std::fs::File::open(Path::new(name_or_path))?
+            .take((MAX_MIB as u64) << 20 | 1)
+            .read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read().map_err(|source| AppError::Read { file: Clean::new(name_or_path), source })?;
+    parse(&text, name_or_path)
+}
+
+/// The application that `text` describes; `docs/lab/applications.md` has the format.
+pub fn from_json(text: &str) -> Result<Application, AppError> {
+    parse(text, "the application")
+}
+
+/// The file of the application of this name, to start one's own from.
+pub fn json(name: &str) -> Result<String, AppError> {
+    if let Some(file) = generate::generate(name) {
+        return serde_json::to_string_pretty(&file).map_err(|error| AppError::format(name, &error));
+    }
+    let found = EMBEDDED.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| unknown(name))
+}
+
+/// JSON Schema of the format.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(AppFile)
+}
+
+fn parse(text: &str, label: &str) -> Result<Application, AppError> {
+    if text.len() > MAX_MIB << 20 {
+        return Err(AppError::TooLarge { file: Clean::new(label), max_mib: MAX_MIB });
+    }
+    let file: AppFile = serde_json::from_str(text).map_err(|error| AppError::format(label, &error))?;
+    build(&file, label)
+}
+
+fn unknown(name: &str) -> AppError {
+    let (shortest, longest) = (generate::LENGTHS.start(), generate::LENGTHS.end());
+    let listed: Vec<_> = EMBEDDED.iter().map(|(name, _)| *name).collect();
+    let known = format!("{}, chain-N and fanout-N with N from {shortest} to {longest}", listed.join(", "));
+    AppError::Unknown { name: Clean::new(name), near: nearest(name, names()).map(Clean::new), known }
+}
