@@ -52,7 +52,7 @@ fn close(measured: f64, theory: f64, tolerance: f64) {
 /// Queueing Systems II, 4.4).
 #[test]
 fn processor_sharing_is_insensitive_to_the_distribution() {
-    for (load, cv) in [(0.5, 0.0), (0.5, 3.0), (0.7, 1.0), (0.8, 0.5)] {
+    for (load, cv) in [(0.4, 3.0), (0.5, 0.0), (0.6, 1.0), (0.7, 0.5)] {
         let run = alone(service("a", Kind::Stateless), call(0, 1_000.0, cv), load * 1_000.0, 3);
         let busy = run.rate() * run.demand();
         close(run.sojourn(), run.demand() / (1.0 - busy), 0.05);
@@ -111,8 +111,8 @@ fn littles_law_holds_for_what_is_under_way() {
     close(inside as f64 / 20_000.0, keep.0.len() as f64 / 20.0 * time, 0.02);
 }
 
-/// A container that may use half a core and is asked for 0.3 of one by requests of 60 ms: each needs
-/// at least 10 ms more than its budget of a period, and stands still for 50 ms meanwhile.
+/// A container that may use half a core serves requests of 60 ms, 10 more than its budget of a period:
+/// whether one stalls, and for how long, follows from when in the period it comes.
 #[test]
 fn a_quota_makes_requests_wait_for_the_next_period() {
     let mut own = service("a", Kind::Stateless);
@@ -126,14 +126,14 @@ fn a_quota_makes_requests_wait_for_the_next_period() {
         .map(|three| three[1].calls[0].ended - three[1].calls[0].started)
         .collect();
     assert!(alone.len() > 50);
-    // 60 ms of work: 50 in one period and a stall, or two periods with less than 50 in each and none.
     for time in &alone {
         let stall = *time as i64 - 60 * MILLISECOND as i64;
         assert!((0..=50 * MILLISECOND as i64 + 2).contains(&stall), "{stall}");
     }
-    // An arrival at offset φ of the period stalls if all 50 ms fit into it: φ < 50 ms, for 50 − φ.
+    // An arrival at offset φ ms of the period waits for 50 − φ if all 50 fit into it, for 50 if what is
+    // left after a full period is more than nothing (φ > 90), else not at all: 12.5 + 5 on average.
     let mean_stall = mean(alone.iter().map(|time| *time as f64 / 1e6)) - 60.0;
-    assert!((mean_stall - 12.5).abs() < 5.0, "{mean_stall}");
+    assert!((mean_stall - 17.5).abs() < 3.0, "{mean_stall}");
     let reading = simulation.replicas()[0];
     assert!(reading.cfs.1 > 50 && reading.cfs.1 < reading.cfs.0 && reading.cfs.2 > 1.0, "{:?}", reading.cfs);
 }

@@ -81,13 +81,14 @@ fn a_day_of_load_is_the_same_however_it_is_read() {
 #[test]
 fn runs_part_at_a_fault_and_meet_again() {
     let app = chain(300.0);
-    let plain = requests(&app, steady(9), &[], 12);
+    let settings = || Settings { startup: SECOND, ..steady(9) };
+    let plain = requests(&app, settings(), &[], 9);
     for kind in kinds() {
         if matches!(kind, FaultKind::VersionChange { .. }) {
             continue;
         }
-        let faulty = requests(&app, steady(9), &[fault(kind.clone(), 2.0, 4.0, 0.8)], 12);
-        let (from, after) = (2 * SECOND, 10 * SECOND);
+        let faulty = requests(&app, settings(), &[fault(kind.clone(), 2.0, 3.0, 0.6)], 9);
+        let (from, after) = (2 * SECOND, 7 * SECOND);
         let usual: Vec<&Kept> = faulty.iter().filter(|request| request.id >> 63 == 0).collect();
         let mut differing = 0;
         for (plain, faulty) in plain.iter().zip(&usual) {
