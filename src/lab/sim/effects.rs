@@ -241,7 +241,7 @@ impl Scales<'_> {
                 let starving = 1.2 * f64::from(own.threads) * cores / need;
                 Impact::Hog((4.0 * cores * x * x + starving * x.powi(4)).min(512.0))
             }
-            FaultKind::QuotaCut { .. } => Impact::Quota(between(cap, 0.75 * need, x).max(0.002)),
+            FaultKind::QuotaCut { .. } => Impact::Quota(between(cap, 0.75 * need, x.sqrt()).max(0.002)),
             FaultKind::VersionChange { .. } => Impact::Demand((1.05 * cap / need).clamp(2.0, 30.0).powf(x)),
             FaultKind::GarbageCollection { .. } => Impact::Pauses {
                 fault: fault.id,
