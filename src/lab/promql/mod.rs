@@ -28,7 +28,10 @@ use std::time::Instant;
 use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{self, Expr};
 
+pub(crate) use aggregate::number;
 pub use error::Error;
+pub(crate) use relabel::is_label_name;
+pub(crate) use select::matchers;
 
 use super::tsdb::{Labels, Tsdb};
 use evaluate::{Evaluator, Value};

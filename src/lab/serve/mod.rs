@@ -1,1 +1,3 @@
 //! The lab on the wire: the HTTP interfaces of a real cluster's backends.
+
+pub mod prometheus;
