@@ -13,6 +13,7 @@ mod house;
 mod http_bombs;
 mod http_clients;
 mod http_faults;
+mod lab_promql;
 mod licences;
 mod machine_output;
 mod program;
