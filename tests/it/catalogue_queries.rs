@@ -114,7 +114,8 @@ const EXPOSED: &[(&str, &str, f64)] = &[
     ("traces_spanmetrics_latency_bucket", r#"service="tempo",span_kind="SPAN_KIND_CLIENT",LE"#, 150.0),
 ];
 
-fn samples(end: i64) -> String {
+/// What the exporters expose, as OpenMetrics text: a series has its lines together.
+pub fn samples(end: i64) -> String {
     let mut text = String::new();
     for (metric, labels, growth) in EXPOSED {
         let labels = labels

@@ -16,6 +16,7 @@ mod http_faults;
 mod lab_export;
 mod lab_jaeger;
 mod lab_jaeger_wire;
+mod lab_promql;
 mod licences;
 mod machine_output;
 mod program;

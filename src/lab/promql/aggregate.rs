@@ -7,6 +7,7 @@ use promql_parser::parser::{AggregateExpr, LabelModifier, token};
 use super::Error;
 use super::evaluate::Evaluator;
 use super::math::{is_settled, quantile};
+use super::top::{Worse, best};
 use super::vector::{ABSENT, Row, Steps, Twins, is_absent, unite};
 use crate::lab::tsdb::Labels;
 
@@ -30,8 +31,8 @@ impl Evaluator<'_> {
             token::T_STDVAR => |values, _| variance(values),
             token::T_STDDEV => |values, _| variance(values).sqrt(),
             token::T_QUANTILE => |values, q| quantile(q, values),
-            token::T_TOPK => return self.choose(aggregation, |least, v| *least < v),
-            token::T_BOTTOMK => return self.choose(aggregation, |most, v| *most > v),
+            token::T_TOPK => return self.choose(aggregation, |a, b| a < b),
+            token::T_BOTTOMK => return self.choose(aggregation, |a, b| a > b),
             token::T_COUNT_VALUES => return self.count_values(aggregation),
             _ => return Err(Error::Unsupported(format!("the aggregation {}", aggregation.op))),
         };
@@ -60,9 +61,9 @@ impl Evaluator<'_> {
     }
 
     /// `topk` and `bottomk`: the rows stay as they are, at the steps at which they are among the first.
-    /// `beats` tells whether a value takes the place of the last of the chosen.
-    fn choose(&self, aggregation: &AggregateExpr, beats: fn(&f64, f64) -> bool) -> Result<Vec<Row>, Error> {
+    fn choose(&self, aggregation: &AggregateExpr, worse: Worse) -> Result<Vec<Row>, Error> {
         let limits = self.parameter(aggregation)?;
+        let limits = limits.into_iter().map(whole).collect::<Result<Vec<usize>, _>>()?;
         let rows = self.vector(&aggregation.expr)?;
         let mut results = Vec::new();
         for group in groups(&rows, aggregation.modifier.as_ref()) {
@@ -77,7 +78,7 @@ impl Evaluator<'_> {
             for (step, limit) in limits.iter().enumerate() {
                 let present =
                     group.members.iter().enumerate().filter_map(|(i, m)| Some((i, rows[*m].at(step)?)));
-                let first = first_few(present, whole(*limit)?, beats);
+                let first = best(present, *limit, worse);
                 if self.grid.len == 1 {
                     order = first.iter().map(|(i, _)| *i).collect();
                 }
@@ -164,25 +165,6 @@ fn whole(limit: f64) -> Result<usize, Error> {
     }
     // Not negative any more, and saturating.
     Ok(limit.max(0.0) as usize)
-}
-
-/// The best `limit` values, best first. Of equal values the earlier stays, so a heap would only blur which
-/// one goes; groups are small.
-fn first_few(
-    values: impl Iterator<Item = (usize, f64)>,
-    limit: usize,
-    beats: fn(&f64, f64) -> bool,
-) -> Vec<(usize, f64)> {
-    let mut best: Vec<(usize, f64)> = Vec::new();
-    for (i, value) in values {
-        // NaN is worse than any number.
-        let place = best.partition_point(|(_, b)| !(beats(b, value) || b.is_nan() && !value.is_nan()));
-        if place < limit {
-            best.insert(place, (i, value));
-            best.truncate(limit);
-        }
-    }
-    best
 }
 
 fn average(values: &[f64]) -> f64 {

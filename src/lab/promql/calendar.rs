@@ -23,7 +23,7 @@ pub(super) fn find(name: &str) -> Option<fn(f64) -> f64> {
 }
 
 fn zoned(seconds: f64) -> Option<jiff::Zoned> {
-    // A fraction of a second changes none of the results; beyond the range the cast saturates and fails.
-    let at = Timestamp::from_second(seconds.is_finite().then_some(seconds.floor() as i64)?).ok()?;
+    // The fraction is cut off, also before 1970; beyond the range the cast saturates and fails.
+    let at = Timestamp::from_second(seconds.is_finite().then_some(seconds as i64)?).ok()?;
     Some(at.to_zoned(TimeZone::UTC))
 }

@@ -1,6 +1,7 @@
 //! The evaluator: from an expression to its values at all steps.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::RwLock;
 use std::time::Instant;
 
@@ -27,16 +28,22 @@ pub(super) struct Evaluator<'a> {
     pub(super) storage: &'a RwLock<Tsdb>,
     /// Where this part is evaluated.
     pub(super) grid: Grid,
-    /// Where the query as a whole is: `@ start()` and `@ end()`.
-    pub(super) whole: Grid,
+    /// First and last moment of the query as it was asked: `@ start()` and `@ end()`. The last need not
+    /// be a step.
+    pub(super) asked: (i64, i64),
     pub(super) options: &'a Options,
     /// Values held so far, over all parts. Shared through the clones of [`Evaluator::on`].
-    held: std::rc::Rc<Cell<usize>>,
+    held: Rc<Cell<usize>>,
 }
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn new(storage: &'a RwLock<Tsdb>, grid: Grid, options: &'a Options) -> Self {
-        Self { storage, grid, whole: grid, options, held: std::rc::Rc::default() }
+    pub(super) fn new(
+        storage: &'a RwLock<Tsdb>,
+        grid: Grid,
+        asked: (i64, i64),
+        options: &'a Options,
+    ) -> Self {
+        Self { storage, grid, asked, options, held: Rc::default() }
     }
 
     /// The same query on another grid.

@@ -143,11 +143,7 @@ impl Evaluator<'_> {
 
     /// Of a selector the times of the samples themselves, of anything else the times of the steps.
     fn timestamp(&self, expr: &Expr) -> Result<Value, Error> {
-        let mut inner = expr;
-        while let Expr::Paren(paren) = inner {
-            inner = &paren.expr;
-        }
-        let mut rows = match inner {
+        let mut rows = match relabel::bare(expr) {
             Expr::VectorSelector(selector) => self.sample_times(selector)?,
             other => {
                 let seconds = self.seconds();

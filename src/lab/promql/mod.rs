@@ -20,6 +20,7 @@ mod relabel;
 mod select;
 #[cfg(test)]
 mod tests;
+mod top;
 mod vector;
 
 use std::sync::RwLock;
@@ -28,7 +29,10 @@ use std::time::Instant;
 use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{self, Expr};
 
+pub(crate) use aggregate::number;
 pub use error::Error;
+pub(crate) use relabel::is_label_name;
+pub(crate) use select::matchers;
 
 use super::tsdb::{Labels, Tsdb};
 use evaluate::{Evaluator, Value};
@@ -108,7 +112,7 @@ pub fn parse(text: &str) -> Result<Expr, Error> {
 /// Evaluates an expression at one moment.
 pub fn instant(storage: &RwLock<Tsdb>, text: &str, at_ms: i64, options: &Options) -> Result<Answer, Error> {
     let expr = parse(text)?;
-    let evaluator = Evaluator::new(storage, Grid::single(at_ms), options);
+    let evaluator = Evaluator::new(storage, Grid::single(at_ms), (at_ms, at_ms), options);
     if expr.value_type() == ValueType::Matrix {
         return Ok(Answer::Matrix(evaluator.ranges(&expr)?.raw(at_ms)));
     }
@@ -136,7 +140,7 @@ pub fn range(
         other => return Err(Error::NoRange { kind: other.to_string() }),
     }
     let grid = Grid::between(start_ms, end_ms, step_ms);
-    let evaluator = Evaluator::new(storage, grid, options);
+    let evaluator = Evaluator::new(storage, grid, (start_ms, end_ms), options);
     let mut rows: Vec<(Labels, Vec<(i64, f64)>)> = match evaluator.value(&expr)? {
         Value::Scalar(values) => vec![(Labels::default(), grid.times().zip(values).collect())],
         Value::Vector(rows) => {

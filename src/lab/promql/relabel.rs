@@ -12,6 +12,14 @@ use super::select::matchers;
 use super::vector::{Row, Twins, unite};
 use crate::lab::tsdb::{Labels, METRIC_NAME};
 
+/// An expression without the brackets around it.
+pub(super) fn bare(mut expr: &Expr) -> &Expr {
+    while let Expr::Paren(paren) = expr {
+        expr = &paren.expr;
+    }
+    expr
+}
+
 /// Whether a text can name a label.
 pub(crate) fn is_label_name(name: &str) -> bool {
     name.bytes().enumerate().all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || i > 0 && b.is_ascii_digit())
@@ -67,7 +75,7 @@ impl Evaluator<'_> {
 
 /// The labels that the missing series would have: what its selector says with `=`, and says only once.
 pub(super) fn absent_labels(expr: &Expr) -> Result<Labels, Error> {
-    let matchers = match expr {
+    let matchers = match bare(expr) {
         Expr::VectorSelector(selector) => matchers(selector)?,
         Expr::MatrixSelector(selector) => matchers(&selector.vs)?,
         _ => Vec::new(),

@@ -74,7 +74,10 @@ impl Evaluator<'_> {
                     _ => ABSENT,
                 }
             });
-            rows.push(Row { values: values.collect(), labels });
+            let row = Row { values: values.collect(), labels };
+            if !row.is_empty() {
+                rows.push(row);
+            }
         }
         Ok(rows)
     }
@@ -125,8 +128,8 @@ impl Evaluator<'_> {
             Some(Offset::Neg(duration)) => -millis(*duration),
         };
         let at = at.map(|at| match at {
-            AtModifier::Start => self.whole.start,
-            AtModifier::End => self.whole.end(),
+            AtModifier::Start => self.asked.0,
+            AtModifier::End => self.asked.1,
             AtModifier::At(time) => match time.duration_since(std::time::UNIX_EPOCH) {
                 Ok(since) => millis(since),
                 Err(before) => -millis(before.duration()),

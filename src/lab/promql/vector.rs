@@ -65,6 +65,11 @@ impl Row {
         self.values.get(step).copied().filter(|value| !is_absent(*value))
     }
 
+    /// Whether there is no value at any step.
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.iter().all(|value| is_absent(*value))
+    }
+
     pub(super) fn has(&self, step: usize) -> bool {
         self.at(step).is_some()
     }
@@ -103,7 +108,7 @@ pub(super) fn unite_or(
 ) -> Result<Vec<Row>, Error> {
     let mut united: Vec<Row> = Vec::with_capacity(rows.len());
     let mut places: HashMap<Labels, usize> = HashMap::with_capacity(rows.len());
-    for row in rows.into_iter().filter(|row| row.values.iter().any(|value| !is_absent(*value))) {
+    for row in rows.into_iter().filter(|row| !row.is_empty()) {
         let Some(known) = places.get(&row.labels).and_then(|place| united.get_mut(*place)) else {
             places.insert(row.labels.clone(), united.len());
             united.push(row);

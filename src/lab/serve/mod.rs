@@ -52,3 +52,4 @@ pub fn routers(stores: &Arc<Stores>, exporters: Exporters, orders: Orders, plan:
         pages.merge(control),
     ]
 }
+pub mod prometheus;

@@ -33,11 +33,7 @@ pub fn blocks() -> Option<&'static Path> {
 
 /// The recording up to `until` as blocks.
 pub fn build(name: &str, until: i64) -> Option<PathBuf> {
-    if let Some(missing) = ["prometheus", "promtool"].iter().find(|program| !is_there(program)) {
-        let test = std::thread::current().name().unwrap_or_default().to_owned();
-        // Not `eprintln!`, which a passing test does not show.
-        let skipped = format!("skipped {test} and its like: no `{missing}` here; tests/run installs it\n");
-        std::io::Write::write_all(&mut std::io::stderr(), skipped.as_bytes()).unwrap();
+    if is_missing() {
         return None;
     }
     let folder = scratch().join(name);
@@ -52,6 +48,18 @@ pub fn build(name: &str, until: i64) -> Option<PathBuf> {
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     std::fs::remove_file(&input).unwrap();
     Some(data)
+}
+
+/// Says so when the programs are not there.
+pub fn is_missing() -> bool {
+    let Some(missing) = ["prometheus", "promtool"].iter().find(|program| !is_there(program)) else {
+        return false;
+    };
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    // Not `eprintln!`, which a passing test does not show.
+    let skipped = format!("skipped {test} and its like: no `{missing}` here; tests/run installs it\n");
+    std::io::Write::write_all(&mut std::io::stderr(), skipped.as_bytes()).unwrap();
+    true
 }
 
 fn is_there(program: &str) -> bool {
@@ -88,10 +96,21 @@ fn keep(folder: &Path, program: Command) -> Child {
 impl Prometheus {
     /// Serves a copy (of hard links: blocks are never written to) of `blocks`.
     pub fn over(blocks: &Path) -> Self {
+        Self::start(&[], |data| {
+            let copied = Command::new("cp").arg("-rl").args([blocks, data]).status().unwrap();
+            assert!(copied.success());
+        })
+    }
+
+    /// Serves nothing yet, but takes samples by remote write.
+    pub fn empty() -> Self {
+        Self::start(&["--web.enable-remote-write-receiver"], |_| {})
+    }
+
+    fn start(options: &[&str], fill: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("sagetop-prometheus-").tempdir().unwrap().keep();
         let data = folder.join("data");
-        let copied = Command::new("cp").arg("-rl").args([blocks, &data]).status().unwrap();
-        assert!(copied.success());
+        fill(&data);
         let config = folder.join("prometheus.yml");
         std::fs::write(&config, "").unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -101,7 +120,8 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", data.display()))
             .arg("--storage.tsdb.retention.time=100y")
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--log.level=error");
+            .arg("--log.level=error")
+            .args(options);
         let keeper = keep(&folder, program);
         let server = Self { url: format!("http://127.0.0.1:{port}"), keeper };
         let started = Instant::now();
