@@ -15,6 +15,8 @@ pub mod app;
 pub mod cluster;
 pub mod fault;
 pub mod promql;
+pub mod serve;
 pub mod sim;
+pub mod standin;
 pub mod traces;
 pub mod tsdb;
