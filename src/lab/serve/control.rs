@@ -2,11 +2,12 @@
 //!
 //! | route | what |
 //! |---|---|
-//! | `/lab/v1/kube/…` | the Kubernetes API: a real kubectl works with it too |
+//! | `/lab/v1/kube/…` | the Kubernetes API |
+//! | `/lab/v1/token/TOKEN/kube/…` | the same for a real kubectl, which sends no token over plain HTTP |
 //! | `POST /lab/v1/ssh` | a command on a machine ([`SshRequest`] to [`SshResponse`]) |
 //! | `GET`, `PUT /lab/v1/manners` | how operators are treated ([`Manners`]) |
 //!
-//! All of them want the lab's token as a bearer token.
+//! All of them want the lab's token, as a bearer token or in the path.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -56,6 +57,7 @@ impl Control {
 pub fn router(control: Control) -> Router {
     Router::new()
         .route("/lab/v1/kube/{*path}", any(kube))
+        .route("/lab/v1/token/{token}/kube/{*path}", any(kube_of_path))
         .route("/lab/v1/ssh", post(ssh))
         .route("/lab/v1/manners", get(manners).put(set_manners))
         .route_layer(middleware::from_fn_with_state(control.clone(), authorized))
@@ -64,7 +66,8 @@ pub fn router(control: Control) -> Router {
 
 async fn authorized(State(control): State<Control>, request: Request, next: Next) -> Response {
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if given.and_then(|value| value.strip_prefix("Bearer ")) == Some(&control.token) {
+    let in_path = request.uri().path().strip_prefix("/lab/v1/token/").and_then(|path| path.split('/').next());
+    if in_path.or(given.and_then(|value| value.strip_prefix("Bearer "))) == Some(&control.token) {
         return next.run(request).await;
     }
     let body = json!({
@@ -100,6 +103,17 @@ async fn kube(
     }
     let status = StatusCode::from_u16(answer.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, Json(answer.body)).into_response()
+}
+
+async fn kube_of_path(
+    state: State<Control>,
+    Path((_, path)): Path<(String, String)>,
+    query: Query<Vec<(String, String)>>,
+    method: axum::http::Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    kube(state, Path(path), query, method, headers, body).await
 }
 
 /// An answer that breaks off before it is complete.

@@ -68,11 +68,9 @@ impl Lab {
         }
         let text = |pointer: &str| kubeconfig.and_then(|config| config.pointer(pointer)?.as_str());
         let server = text("/clusters/0/cluster/server").ok_or(Lost::NoLab)?;
-        let address = server.strip_suffix("/lab/v1/kube").ok_or(Lost::NoLab)?;
-        Ok(Self {
-            address: address.to_owned(),
-            token: text("/users/0/user/token").unwrap_or_default().to_owned(),
-        })
+        let (address, rest) = server.split_once("/lab/v1/token/").ok_or(Lost::NoLab)?;
+        let token = rest.strip_suffix("/kube").ok_or(Lost::NoLab)?;
+        Ok(Self { address: address.to_owned(), token: token.to_owned() })
     }
 
     /// Host and port, for messages.

@@ -52,11 +52,13 @@ pub fn install(
         symlink(binary, &link).map_err(wrong(&link))?;
     }
     let kubeconfig = folder.join("kubeconfig");
+    // kubectl sends no token over plain HTTP, so that it is part of the address.
+    let server = format!("{}/lab/v1/token/{token}/kube", address.trim_end_matches('/'));
     let text = json!({
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{ "name": CONTEXT, "cluster": { "server": format!("{}/lab/v1/kube", address.trim_end_matches('/')) } }],
-        "users": [{ "name": CONTEXT, "user": { "token": token } }],
+        "clusters": [{ "name": CONTEXT, "cluster": { "server": server } }],
+        "users": [{ "name": CONTEXT, "user": {} }],
         "contexts": [{ "name": CONTEXT, "context": { "cluster": CONTEXT, "user": CONTEXT, "namespace": namespace } }],
         "current-context": CONTEXT,
     });

@@ -152,7 +152,13 @@ fn delete(api: &mut ClusterApi, target: &Target, request: &KubeRequest) -> Resul
     if !["Lease", "HorizontalPodAutoscaler"].contains(&target.kind.kind) {
         return Err(denied("the lab keeps its application: leases and autoscalers can be deleted"));
     }
-    if !request.dry() {
+    // kubectl says in the body what other writes say in the query.
+    let options = serde_json::from_slice::<Value>(&request.body).unwrap_or_default();
+    let (asked, is) = (text(&options, "/preconditions/uid"), text(&object, "/metadata/uid"));
+    if !asked.is_empty() && asked != is {
+        return Err(Failure::other_uid(target.kind, name, asked, is));
+    }
+    if !request.dry() && options["dryRun"][0] != "All" {
         api.store.delete(target.kind, &target.namespace, name);
         api.autoscalers.remove(name);
     }

@@ -11,7 +11,11 @@ pub fn of(kind: &Kind, objects: &[&Value], now_ms: i64) -> Value {
     let columns = columns(kind);
     let definitions: Vec<Value> = columns
         .iter()
-        .map(|(name, _)| json!({ "name": name, "type": "string", "format": "", "description": "", "priority": 0 }))
+        .map(|(name, _)| {
+            // Where several kinds are listed, kubectl puts the kind before the column of this format.
+            let format = if *name == "Name" { "name" } else { "" };
+            json!({ "name": name, "type": "string", "format": format, "description": "", "priority": 0 })
+        })
         .collect();
     let rows: Vec<Value> = objects
         .iter()

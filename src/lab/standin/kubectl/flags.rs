@@ -33,7 +33,7 @@ const SELECTS: &[&str] = &["get", "annotate", "scale", "rollout", "delete"];
 
 /// The flags that the stand-in understands; others it refuses, rather than do something else than
 /// was asked for.
-const FLAGS: [Flag; 42] = [
+const FLAGS: [Flag; 44] = [
     ("kubeconfig", None, Value, &[]),
     ("context", None, Value, &[]),
     ("cluster", None, Value, &[]),
@@ -50,6 +50,8 @@ const FLAGS: [Flag; 42] = [
     ("selector", Some('l'), Value, SELECTS),
     ("all", None, Nothing, SELECTS),
     ("filename", Some('f'), Value, &["create"]),
+    ("validate", None, Optional("true"), &["create"]),
+    ("container", Some('c'), Value, &["exec"]),
     ("field-selector", None, Value, &["get"]),
     ("all-namespaces", Some('A'), Nothing, &["get", "auth"]),
     ("ignore-not-found", None, Nothing, &["get", "delete"]),

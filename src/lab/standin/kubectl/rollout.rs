@@ -208,11 +208,6 @@ fn undo(session: &mut Session, line: &Line, kind: &'static Kind, name: &str) -> 
         return error("the lab's kubectl undoes the rollouts of deployments, no more");
     }
     let deployment = session.get(kind, name, None)?;
-    if deployment["spec"]["paused"] == true {
-        return error(
-            "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again",
-        );
-    }
     let found = revisions(session, name)?;
     let wanted = line.number("to-revision")?.unwrap_or(0);
     let set = if wanted == 0 {
@@ -226,6 +221,11 @@ fn undo(session: &mut Session, line: &Line, kind: &'static Kind, name: &str) -> 
             None => return error(format_args!("unable to find specified revision {wanted} in history")),
         }
     };
+    if deployment["spec"]["paused"] == true {
+        return error(
+            "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again",
+        );
+    }
     let mut template = set["spec"]["template"].clone();
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove("pod-template-hash");

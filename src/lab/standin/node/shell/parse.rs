@@ -1,6 +1,6 @@
 //! The grammar of POSIX sh, as far as scripts for machines need it.
 
-use super::word::{Command, Part, Redirect, Word};
+use super::word::{Command, Part};
 
 /// Why a script cannot be read: what was found where it should not be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,6 +3,7 @@
 use super::pattern;
 use super::word::{Command, Redirect, Word};
 use super::{Flow, Io, MOST_OUTPUT, Shell};
+use crate::lab::standin::node::files::Errno;
 use crate::lab::standin::node::tools;
 
 /// Where a descriptor leads.
@@ -303,19 +304,25 @@ impl Shell<'_> {
         if !own {
             io.input = inner.input;
         }
-        for (text, target) in [(inner.out, targets[0].clone()), (inner.err, targets[1].clone())] {
-            match target {
-                Target::Out => io.out += &text,
-                Target::Err => io.err += &text,
-                Target::File(path, _) if text.is_empty() || path == "/dev/null" => {}
-                // It was emptied when it was opened.
-                Target::File(path, _) => {
-                    if let Err(why) = self.machine.write(&path, &text, true) {
-                        self.status = io.fail(format!("{}: line 1: write error: {why}", self.name), 1);
-                    }
-                }
-            }
+        if let Err(why) = self.lead(inner.out, &targets[0], io) {
+            self.status = 1;
+            inner.err += &format!("{}: line 1: write error: {why}\n", self.name);
         }
+        if self.lead(inner.err, &targets[1], io).is_err() {
+            self.status = 1;
+        }
+    }
+
+    /// Sends output where it is to go.
+    fn lead(&mut self, text: String, target: &Target, io: &mut Io) -> Result<(), Errno> {
+        match target {
+            Target::Out => io.out += &text,
+            Target::Err => io.err += &text,
+            // The file was emptied when it was opened, and a write of nothing does not happen.
+            Target::File(path, _) if !text.is_empty() => self.machine.write(path, &text, true)?,
+            Target::File(..) => {}
+        }
+        Ok(())
     }
 
     /// Opens a file for writing.

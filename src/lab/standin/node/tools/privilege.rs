@@ -83,7 +83,7 @@ fn flock(shell: &mut Shell<'_>, arguments: &[&str], io: &mut Io) -> i32 {
     let Some(file) = file else { return io.fail("flock: requires file descriptor, file or directory", 64) };
     let command: Vec<String> = words.map(str::to_owned).collect();
     let there = file.parse::<u32>().is_ok() || shell.machine.exists(file);
-    if !there && !(shell.may_write(file) && shell.machine.write(file, "", true).is_ok()) {
+    if !there && (!shell.may_write(file) || shell.machine.write(file, "", true).is_err()) {
         return io.fail(format!("flock: cannot open lock file {file}: Permission denied"), 66);
     }
     match command.as_slice() {
