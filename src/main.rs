@@ -8,6 +8,9 @@ use std::process::{Command, ExitCode};
 const THREADS: [&str; 2] = ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"];
 
 fn main() -> ExitCode {
+    if let Some(code) = sagetop::lab::standin::main(std::env::args_os()) {
+        return code;
+    }
     if THREADS.iter().any(|name| std::env::var_os(name).is_none()) {
         restart();
     }

@@ -1,11 +1,13 @@
 //! The lab's clockwork: history faster than real, then life in step with the wall clock.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::fault::Fault;
 use super::sim::{Change, Nanos};
+use super::standin::ClusterApi;
 use super::world::World;
 
 /// How often the living cluster is brought up to the wall clock.
@@ -61,14 +63,15 @@ impl Orders {
 }
 
 impl Handle {
-    /// Lets `world` live on in a thread of its own, `speed` times as fast as real.
+    /// Lets `world` live on in a thread of its own, `speed` times as fast as real, with its operators at
+    /// `api`.
     ///
     /// # Errors
     /// No thread is to be had.
-    pub fn start(world: World, speed: f64) -> std::io::Result<Self> {
+    pub fn start(world: World, speed: f64, api: Arc<Mutex<ClusterApi>>) -> std::io::Result<Self> {
         let (orders, inbox) = channel();
         let thread =
-            std::thread::Builder::new().name("lab".to_owned()).spawn(move || live(world, speed, &inbox))?;
+            std::thread::Builder::new().name("lab".to_owned()).spawn(move || live(world, speed, &inbox, &api))?;
         Ok(Self { orders, thread: Some(thread) })
     }
 
@@ -88,7 +91,7 @@ impl Drop for Handle {
     }
 }
 
-fn live(mut world: World, speed: f64, inbox: &Receiver<Order>) {
+fn live(mut world: World, speed: f64, inbox: &Receiver<Order>, api: &Mutex<ClusterApi>) {
     let (began, start) = (Instant::now(), world.simulation().now());
     world.show();
     loop {
@@ -96,6 +99,7 @@ fn live(mut world: World, speed: f64, inbox: &Receiver<Order>) {
         let now = world.simulation().now();
         world.advance(target.min(now + LONGEST_STEP));
         world.show();
+        operate(&mut world, api);
         let behind = target > now + LONGEST_STEP;
         match inbox.recv_timeout(if behind { Duration::ZERO } else { TICK }) {
             Ok(Order::Inject(mut fault, answer)) => {
@@ -110,6 +114,22 @@ fn live(mut world: World, speed: f64, inbox: &Receiver<Order>) {
             }
             Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// Objects follow the simulation, and the simulation what operators and controllers wrote.
+fn operate(world: &mut World, api: &Mutex<ClusterApi>) {
+    let mut replicas = world.simulation().replicas();
+    replicas.retain(|replica| replica.gone.is_none());
+    let changes = {
+        let mut api = api.lock().unwrap_or_else(PoisonError::into_inner);
+        api.observe(world.stores().clock_ms(), &replicas);
+        api.take_changes()
+    };
+    for change in changes {
+        if let Err(error) = world.change(change.clone()) {
+            tracing::warn!(%error, ?change, "the simulated cluster did not follow its objects");
         }
     }
 }

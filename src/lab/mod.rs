@@ -24,6 +24,7 @@ pub mod script;
 pub mod serve;
 pub mod sim;
 pub mod stage;
+pub mod standin;
 pub mod traces;
 pub mod truth;
 pub mod tsdb;

@@ -1,7 +1,8 @@
 //! A lab ready to be used: its history is simulated, its servers listen, its cluster lives.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -12,7 +13,8 @@ use super::cluster::Cluster;
 use super::fault::Fault;
 use super::live::{Handle, Orders};
 use super::measure::Measurement;
-use super::serve;
+use super::serve::{self, control::Control};
+use super::standin::{self, ClusterApi, InstallError, Installed};
 use super::sim::{SECOND, Settings, SimError};
 use super::world::{Stores, World};
 
@@ -68,6 +70,12 @@ pub enum StageError {
         /// Why.
         source: std::io::Error,
     },
+    /// The folder with the stand-ins.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// This program's own file, which the stand-ins are.
+    #[error("cannot find this program's own file: {0}")]
+    Binary(std::io::Error),
     /// The cluster's thread cannot be started.
     #[error("cannot start the simulation's thread: {0}")]
     Thread(std::io::Error),
@@ -80,6 +88,8 @@ pub struct Stage {
     pub plan: Plan,
     /// What the servers read.
     pub stores: Arc<Stores>,
+    /// Whoever knows it may operate the cluster.
+    token: String,
     handle: Handle,
     servers: JoinSet<std::io::Result<()>>,
 }
@@ -121,13 +131,16 @@ impl Plan {
             *port = listener.local_addr().map_err(wrong)?.port();
             listeners.push(listener);
         }
-        let handle = Handle::start(world, self.speed).map_err(StageError::Thread)?;
-        let routers = serve::routers(&stores, exporters, handle.orders(), &self);
+        let epoch_ms = self.measurement.epoch_ns.div_euclid(1_000_000);
+        let api = Arc::new(Mutex::new(ClusterApi::new(&self.app, &self.cluster, epoch_ms)));
+        let handle = Handle::start(world, self.speed, api.clone()).map_err(StageError::Thread)?;
+        let token = token();
+        let routers = serve::routers(&stores, exporters, handle.orders(), &self, Control::new(api, token.clone()));
         let mut servers = JoinSet::new();
         for (listener, router) in listeners.into_iter().zip(routers) {
             servers.spawn(async move { axum::serve(listener, router).await });
         }
-        Ok(Stage { plan: self, stores, handle, servers })
+        Ok(Stage { plan: self, stores, token, handle, servers })
     }
 }
 
@@ -135,6 +148,16 @@ impl Stage {
     /// A way to break and change the cluster.
     pub fn orders(&self) -> Orders {
         self.handle.orders()
+    }
+
+    /// Makes `folder` a place to put first in `PATH`: kubectl and ssh for this lab, which are this binary.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn install(&self, folder: &Path) -> Result<Installed, StageError> {
+        let binary = std::env::current_exe().map_err(StageError::Binary)?;
+        let address = format!("http://127.0.0.1:{}", self.plan.ports.control);
+        Ok(standin::install(folder, &binary, &address, &self.token, &self.plan.cluster.namespace)?)
     }
 
     /// Serves until one of the servers fails.
@@ -201,4 +224,9 @@ window = "2m"
         history = plan.history.as_secs(),
         scrape = plan.measurement.scrape_s.round(),
     )
+}
+
+/// 128 random bits in hexadecimal.
+fn token() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }

@@ -1,8 +1,10 @@
 //! The lab on the wire: the HTTP interfaces of a real cluster's backends.
 
+pub mod control;
 pub mod faults;
 pub mod jaeger;
 pub mod pages;
+pub mod prometheus;
 
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use crate::lab::live::Orders;
 use crate::lab::measure::exporters::Exporters;
 use crate::lab::stage::Plan;
 use crate::lab::world::Stores;
+use control::Control;
+use prometheus::Prometheus;
 
 /// What the lab's servers take for now, in milliseconds since the epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -41,15 +45,15 @@ fn http_date(now_ms: i64) -> Option<HeaderValue> {
 }
 
 /// The routers of a lab's three servers, in the order of [`super::stage::Ports`].
-pub fn routers(stores: &Arc<Stores>, exporters: Exporters, orders: Orders, plan: &Plan) -> [Router; 3] {
+pub fn routers(stores: &Arc<Stores>, exporters: Exporters, orders: Orders, plan: &Plan, cluster: Control) -> [Router; 3] {
     let of_clock = stores.clone();
     let clock: Clock = Arc::new(move || of_clock.clock_ms());
+    let prometheus = prometheus::router(Prometheus::new(stores.samples.clone(), clock.clone()));
     let pages = pages::router(stores.clone(), exporters, plan.ports.control);
-    let control = faults::router(stores.clone(), plan.app.clone(), plan.cluster.clone(), orders);
+    let faults = faults::router(stores.clone(), plan.app.clone(), plan.cluster.clone(), orders);
     [
-        Router::new(),
+        dated(prometheus, clock.clone()),
         jaeger::router(stores.traces.clone(), clock, jaeger::Release::default()),
-        pages.merge(control),
+        pages.merge(faults).merge(control::router(cluster)),
     ]
 }
-pub mod prometheus;
