@@ -3,6 +3,7 @@
 use super::error::ChangeError;
 use super::replica::Life;
 use super::{Change, SECOND, Simulation};
+use crate::lab::cluster::Cluster;
 
 /// Replicas of one service that a node can take.
 const MOST_PER_NODE: u32 = 110;
@@ -101,11 +102,20 @@ impl Simulation {
             }
         }
         for _ in present.len()..count as usize {
-            let load = |node: &usize| (self.nodes[*node].replicas.len(), *node);
-            let node = (0..self.nodes.len()).min_by_key(load).unwrap_or(0);
+            let node = self.place(service);
             self.create(service, node, false);
         }
         Ok(())
+    }
+
+    /// The node that a further replica goes to, by the rule of the first placement.
+    fn place(&self, service: usize) -> usize {
+        let mut placement = vec![Vec::new(); self.services.len()];
+        for replica in self.replicas.iter().filter(|replica| replica.life != Life::Gone) {
+            placement[replica.service as usize].push(replica.node as usize);
+        }
+        let (nodes, namespace) = (self.cluster.nodes.clone(), self.cluster.namespace.clone());
+        Cluster { namespace, nodes, placement }.place(&self.app, service)
     }
 
     /// What a byte costs in nanoseconds, at a limit in bytes a second.
