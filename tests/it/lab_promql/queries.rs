@@ -77,12 +77,18 @@ fn range(random: &mut StdRng, depth: usize) -> String {
 
 fn scalar(random: &mut StdRng, depth: usize) -> String {
     match random.random_range(0..8) {
-        0 => "time()".to_owned(),
+        0 => "(time() - 1795309207)".to_owned(),
         1 if depth > 0 => format!("scalar({})", vector(random, depth - 1)),
         2 if depth > 0 => format!("({} - {})", scalar(random, depth - 1), scalar(random, depth - 1)),
         3 => "-1.5".to_owned(),
         _ => pick(random, &["0", "1", "2", "0.5", "10", "1e3", "Inf", "NaN"]).to_owned(),
     }
+}
+
+/// The first argument of a quantile. Where only the second has an `@` and the first changes from step to
+/// step, the real one goes wrong: it computes once what it should at each step, or the other way round.
+fn share(random: &mut StdRng, of: &str) -> String {
+    if of.contains('@') { "0.7".to_owned() } else { scalar(random, 1) }
 }
 
 fn labels(random: &mut StdRng) -> &'static str {
@@ -123,10 +129,8 @@ fn vector(random: &mut StdRng, depth: usize) -> String {
             format!("{f}({})", range(random, below))
         }
         4 => {
-            // With another argument that changes from step to step the real one forgets about `@`.
             let range = range(random, below);
-            let q = if range.contains('@') { "0.7".to_owned() } else { scalar(random, 1) };
-            format!("quantile_over_time({q}, {range})")
+            format!("quantile_over_time({}, {range})", share(random, &range))
         }
         5 | 6 => {
             let op = pick(random, &["sum", "avg", "min", "max", "count", "stddev", "stdvar", "group"]);
@@ -134,7 +138,8 @@ fn vector(random: &mut StdRng, depth: usize) -> String {
             format!("{op} {how} ({}) ({})", labels(random), vector(random, below))
         }
         7 if random.random_bool(0.5) => {
-            format!("quantile by ({}) ({}, {})", labels(random), scalar(random, 1), vector(random, below))
+            let vector = vector(random, below);
+            format!("quantile by ({}) ({}, {vector})", labels(random), share(random, &vector))
         }
         7 => {
             // Of computed series the real one has no order, so ties are decided by chance.
