@@ -58,6 +58,8 @@ fn selector(random: &mut StdRng) -> String {
     format!("{name}{}", pick(random, &matchers))
 }
 
+const AT: [&str; 3] = [" @ 1795312800", " @ start()", " @ end()"];
+
 fn offset(random: &mut StdRng) -> &'static str {
     pick(
         random,
@@ -68,7 +70,7 @@ fn offset(random: &mut StdRng) -> &'static str {
 fn range(random: &mut StdRng, depth: usize) -> String {
     let length = pick(random, &["30s", "1m", "5m", "13m", "1h", "20s500ms"]);
     if depth > 0 && random.random_bool(0.25) {
-        let inner = vector(random, depth - 1);
+        let inner = without_at(&vector(random, depth - 1));
         let step = pick(random, &["", "30s", "1m", "47s"]);
         return format!("({inner})[{length}:{step}]{}", offset(random));
     }
@@ -85,10 +87,15 @@ fn scalar(random: &mut StdRng, depth: usize) -> String {
     }
 }
 
-/// The first argument of a quantile. Where only the second has an `@` and the first changes from step to
-/// step, the real one goes wrong: it computes once what it should at each step, or the other way round.
+/// The first argument of a quantile. Where one argument has an `@` and the other changes from step to step,
+/// the real one goes wrong: it computes once what it should at each step, or the other way round.
 fn share(random: &mut StdRng, of: &str) -> String {
-    if of.contains('@') { "0.7".to_owned() } else { scalar(random, 1) }
+    if of.contains('@') { "0.7".to_owned() } else { without_at(&scalar(random, 1)) }
+}
+
+/// Without `@`, of which the real one loses track below another `@`.
+fn without_at(expr: &str) -> String {
+    AT.iter().fold(expr.to_owned(), |expr, at| expr.replace(at, ""))
 }
 
 fn labels(random: &mut StdRng) -> &'static str {
