@@ -238,6 +238,9 @@ pub struct LabArgs {
     /// Write a configuration of sagetop for this lab
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
+    /// Make `kubectl` and `ssh` for this lab in a folder, to be put first in PATH
+    #[arg(long, value_name = "DIR")]
+    pub stand_ins: Option<PathBuf>,
     /// List what can happen in the demo of this application instead
     #[arg(long)]
     pub incidents: bool,

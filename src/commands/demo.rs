@@ -142,6 +142,7 @@ fn lab_args(args: &DemoArgs) -> LabArgs {
         jaeger_port: 0,
         control_port: 0,
         write_config: None::<PathBuf>,
+        stand_ins: None,
         incidents: false,
         schema: false,
     }

@@ -113,6 +113,9 @@ fn announce(stage: &Stage, args: &LabArgs, out: &mut Output) -> Result<(), Error
     if let Some(path) = &args.write_config {
         std::fs::write(path, &config).map_err(|source| Error::Write { path: path.clone(), source })?;
     }
+    if let Some(folder) = &args.stand_ins {
+        stage.install(folder)?;
+    }
     let ports = stage.plan.ports;
     let url = |port: u16| format!("http://127.0.0.1:{port}");
     if out.json() {
