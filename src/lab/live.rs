@@ -70,8 +70,9 @@ impl Handle {
     /// No thread is to be had.
     pub fn start(world: World, speed: f64, api: Arc<Mutex<ClusterApi>>) -> std::io::Result<Self> {
         let (orders, inbox) = channel();
-        let thread =
-            std::thread::Builder::new().name("lab".to_owned()).spawn(move || live(world, speed, &inbox, &api))?;
+        let thread = std::thread::Builder::new()
+            .name("lab".to_owned())
+            .spawn(move || live(world, speed, &inbox, &api))?;
         Ok(Self { orders, thread: Some(thread) })
     }
 

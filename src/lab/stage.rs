@@ -14,8 +14,8 @@ use super::fault::Fault;
 use super::live::{Handle, Orders};
 use super::measure::Measurement;
 use super::serve::{self, control::Control};
-use super::standin::{self, ClusterApi, InstallError, Installed};
 use super::sim::{SECOND, Settings, SimError};
+use super::standin::{self, ClusterApi, InstallError, Installed};
 use super::world::{Stores, World};
 
 /// Simulated time between two reports of progress.
@@ -135,7 +135,8 @@ impl Plan {
         let api = Arc::new(Mutex::new(ClusterApi::new(&self.app, &self.cluster, epoch_ms)));
         let handle = Handle::start(world, self.speed, api.clone()).map_err(StageError::Thread)?;
         let token = token();
-        let routers = serve::routers(&stores, exporters, handle.orders(), &self, Control::new(api, token.clone()));
+        let routers =
+            serve::routers(&stores, exporters, handle.orders(), &self, Control::new(api, token.clone()));
         let mut servers = JoinSet::new();
         for (listener, router) in listeners.into_iter().zip(routers) {
             servers.spawn(async move { axum::serve(listener, router).await });

@@ -45,7 +45,13 @@ fn http_date(now_ms: i64) -> Option<HeaderValue> {
 }
 
 /// The routers of a lab's three servers, in the order of [`super::stage::Ports`].
-pub fn routers(stores: &Arc<Stores>, exporters: Exporters, orders: Orders, plan: &Plan, cluster: Control) -> [Router; 3] {
+pub fn routers(
+    stores: &Arc<Stores>,
+    exporters: Exporters,
+    orders: Orders,
+    plan: &Plan,
+    cluster: Control,
+) -> [Router; 3] {
     let of_clock = stores.clone();
     let clock: Clock = Arc::new(move || of_clock.clock_ms());
     let prometheus = prometheus::router(Prometheus::new(stores.samples.clone(), clock.clone()));

@@ -1,0 +1,152 @@
+//! Which fault can strike where, and which harmless things may be going on beside it.
+
+use std::collections::BTreeSet;
+
+use rand::Rng;
+use rand::seq::IndexedRandom;
+
+use crate::lab::app::{Application, Call, Chance, Kind as Role, ServiceId};
+use crate::lab::cluster::Cluster;
+use crate::lab::fault::{Fault, FaultKind};
+
+/// A kind of fault before it has a place.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// Of a service, where it can strike.
+    Service(fn(String) -> FaultKind, Fits),
+    /// Of a node.
+    Node(fn(String) -> FaultKind),
+    /// Of the load.
+    Load,
+}
+
+/// Services that a kind of fault can strike.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fits {
+    /// All that are called.
+    Called,
+    /// Those that run application code: what is deployed anew, and collects garbage.
+    Code,
+    /// Those with a disk, called or not: the disk is the node's.
+    Disk,
+    /// Caches whose misses cost something.
+    Cache,
+    /// Those that others call.
+    Callee,
+}
+
+/// All kinds, each once: seeds take them in turn.
+pub(super) const KINDS: [Kind; 17] = [
+    Kind::Service(|service| FaultKind::CpuHog { service }, Fits::Called),
+    Kind::Service(|service| FaultKind::DiskContention { service }, Fits::Disk),
+    Kind::Service(|service| FaultKind::PoolExhaustion { service }, Fits::Callee),
+    Kind::Node(|node| FaultKind::NoisyNeighbour { node }),
+    Kind::Service(|service| FaultKind::NetworkDelay { service }, Fits::Called),
+    Kind::Service(|service| FaultKind::Latent { service }, Fits::Called),
+    Kind::Service(|service| FaultKind::MemoryPressure { service }, Fits::Called),
+    Kind::Service(|service| FaultKind::QuotaCut { service }, Fits::Called),
+    Kind::Node(|node| FaultKind::MemoryBandwidth { node }),
+    Kind::Service(|service| FaultKind::GarbageCollection { service }, Fits::Code),
+    Kind::Service(|service| FaultKind::NetworkLoss { service }, Fits::Called),
+    Kind::Load,
+    Kind::Service(|service| FaultKind::CacheMisses { service }, Fits::Cache),
+    Kind::Service(|service| FaultKind::MemoryLeak { service }, Fits::Called),
+    Kind::Node(|node| FaultKind::CacheInterference { node }),
+    Kind::Service(|service| FaultKind::NetworkBandwidth { service }, Fits::Called),
+    Kind::Service(|service| FaultKind::VersionChange { service }, Fits::Code),
+];
+
+/// Distractors begin within these seconds: some before the incident, some with it.
+const DISTRACTED_S: (f64, f64) = (40.0, 110.0);
+
+/// The places of an application on its cluster.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    app: &'a Application,
+    cluster: &'a Cluster,
+    called: BTreeSet<ServiceId>,
+    callees: BTreeSet<ServiceId>,
+    caches: BTreeSet<ServiceId>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn of(app: &'a Application, cluster: &'a Cluster) -> Self {
+        let none = BTreeSet::new;
+        let mut places = Self { app, cluster, called: none(), callees: none(), caches: none() };
+        for flow in app.flows.iter().filter(|flow| flow.share > 0.0) {
+            places.add(&flow.root, None);
+        }
+        places
+    }
+
+    fn add(&mut self, call: &Call, caller: Option<ServiceId>) {
+        self.called.insert(call.service);
+        if caller.is_some_and(|caller| caller != call.service) {
+            self.callees.insert(call.service);
+        }
+        if let Chance::MissOf { cache, .. } = call.chance {
+            self.caches.insert(cache);
+        }
+        for child in call.stages.iter().flatten() {
+            self.add(child, Some(call.service));
+        }
+    }
+
+    /// A fault of this kind, or of any, at a place where it can strike.
+    pub(super) fn draw(&self, kind: Option<Kind>, random: &mut impl Rng) -> Option<FaultKind> {
+        match kind.or_else(|| KINDS.choose(random).copied())? {
+            Kind::Load => Some(FaultKind::LoadSurge),
+            Kind::Node(make) => Some(make(self.node(&self.called, random)?)),
+            Kind::Service(make, fits) => {
+                let fitting = Vec::from_iter((0..self.app.services.len()).filter(|id| self.fits(*id, fits)));
+                Some(make(self.name(*fitting.choose(random)?)))
+            }
+        }
+    }
+
+    fn fits(&self, id: ServiceId, fits: Fits) -> bool {
+        let role = self.app.services.get(id).map(|service| service.kind);
+        match fits {
+            Fits::Called => self.called.contains(&id),
+            Fits::Code => self.called.contains(&id) && matches!(role, Some(Role::Stateless | Role::Frontend)),
+            Fits::Disk => role == Some(Role::Database),
+            Fits::Cache => self.caches.contains(&id),
+            Fits::Callee => self.callees.contains(&id),
+        }
+    }
+
+    /// A node on which one of these services stands.
+    fn node(&self, services: &BTreeSet<ServiceId>, random: &mut impl Rng) -> Option<String> {
+        let placed = services.iter().filter_map(|id| self.cluster.placement.get(*id)).flatten();
+        let nodes = Vec::from_iter(placed.collect::<BTreeSet<_>>());
+        let node = self.cluster.nodes.get(**nodes.choose(random)?)?;
+        Some(node.name.to_string())
+    }
+
+    fn name(&self, id: ServiceId) -> String {
+        self.app.services.get(id).map_or_else(String::new, |service| service.name.to_string())
+    }
+
+    /// Something unusual that need not harm anybody. Several kinds of it make the innocent look guilty:
+    /// a process that burns what nobody needs, a deployment, a slow leak, a busier day.
+    pub(super) fn distractor(&self, id: u64, random: &mut impl Rng) -> Option<Fault> {
+        let every = Vec::from_iter(0..self.app.services.len());
+        let code = Vec::from_iter(every.iter().copied().filter(|id| self.fits(*id, Fits::Code)));
+        let called = Vec::from_iter(self.called.iter().copied());
+        let mut at = |of: &[ServiceId]| Some(self.name(*of.choose(random)?));
+        let (busy, deployed, leaky) = (at(&every)?, at(&code)?, at(&called)?);
+        let node = self.node(&self.called, random)?;
+        let (kind, most) = match random.random_range(0..10) {
+            0..3 => (FaultKind::CpuHog { service: busy }, 0.8),
+            3..5 => (FaultKind::VersionChange { service: deployed }, 0.4),
+            5..6 => (FaultKind::MemoryLeak { service: leaky }, 0.6),
+            6..7 => (FaultKind::CacheInterference { node }, 0.3),
+            7..8 => (FaultKind::NoisyNeighbour { node }, 0.4),
+            8..9 => (FaultKind::NetworkDelay { service: leaky }, 0.2),
+            _ => (FaultKind::LoadSurge, 0.12),
+        };
+        let intensity = most * random.random_range(0.3..1.0);
+        let from_s = random.random_range(DISTRACTED_S.0..DISTRACTED_S.1);
+        Some(Fault { id, kind, from_s, until_s: super::UNTIL_S, intensity })
+    }
+}
