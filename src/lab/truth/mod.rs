@@ -7,6 +7,8 @@
 //! ```
 
 mod label;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
