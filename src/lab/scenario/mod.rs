@@ -22,15 +22,15 @@ use super::truth::{Case, Label, Normal, Tail};
 use places::{KINDS, Kind, Places};
 
 /// Healthy time before anything breaks, in seconds; the first part of it fills queues and caches.
-pub const LEAD_S: f64 = 90.0;
+pub const LEAD_S: f64 = 60.0;
 /// The objective's window, in seconds: it begins when the symptoms have spread.
-pub const WINDOW_S: (f64, f64) = (120.0, 180.0);
+pub const WINDOW_S: (f64, f64) = (85.0, 145.0);
 /// Faults last beyond the window.
-const UNTIL_S: f64 = 300.0;
+const UNTIL_S: f64 = 240.0;
 /// How far the objective is missed, as a factor on its limit: from, to (evenly in its logarithm).
 const MISSED: (f64, f64) = (1.15, 8.0);
 /// Steps of the bisection of an intensity.
-const STEPS: usize = 5;
+const STEPS: usize = 4;
 /// Smallest intensity.
 const LEAST: f64 = 0.05;
 /// Places that are tried before the application counts as invulnerable.
@@ -180,7 +180,7 @@ impl Drawer<'_> {
     /// Things that are unusual at the same time, at intensities that harm nobody.
     fn distractors(&mut self, settings: &Settings) -> Result<Vec<Fault>, SimError> {
         let mut faults = Vec::new();
-        for id in 100..100 + self.random.random_range(1..4) {
+        for id in 100..100 + self.random.random_range(2..5) {
             faults.extend(self.places.distractor(id, &mut self.random));
         }
         for _ in 0..3 {

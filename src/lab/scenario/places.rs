@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
+use super::LEAD_S;
 use crate::lab::app::{Application, Call, Chance, Kind as Role, ServiceId};
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::{Fault, FaultKind};
@@ -55,9 +56,6 @@ pub(super) const KINDS: [Kind; 17] = [
     Kind::Service(|service| FaultKind::NetworkBandwidth { service }, Fits::Called),
     Kind::Service(|service| FaultKind::VersionChange { service }, Fits::Code),
 ];
-
-/// Distractors begin within these seconds: some before the incident, some with it.
-const DISTRACTED_S: (f64, f64) = (40.0, 110.0);
 
 /// The places of an application on its cluster.
 #[derive(Debug)]
@@ -128,25 +126,33 @@ impl<'a> Places<'a> {
     }
 
     /// Something unusual that need not harm anybody. Several kinds of it make the innocent look guilty:
-    /// a process that burns what nobody needs, a deployment, a slow leak, a busier day.
+    /// a process that burns what nobody needs, a deployment, a full memory, a busier day. Half of it begins
+    /// with the incident.
     pub(super) fn distractor(&self, id: u64, random: &mut impl Rng) -> Option<Fault> {
         let every = Vec::from_iter(0..self.app.services.len());
         let code = Vec::from_iter(every.iter().copied().filter(|id| self.fits(*id, Fits::Code)));
         let called = Vec::from_iter(self.called.iter().copied());
         let mut at = |of: &[ServiceId]| Some(self.name(*of.choose(random)?));
-        let (busy, deployed, leaky) = (at(&every)?, at(&code)?, at(&called)?);
+        let (busy, deployed, full, lossy) = (at(&every)?, at(&code)?, at(&called)?, at(&called)?);
         let node = self.node(&self.called, random)?;
-        let (kind, most) = match random.random_range(0..10) {
-            0..3 => (FaultKind::CpuHog { service: busy }, 0.8),
-            3..5 => (FaultKind::VersionChange { service: deployed }, 0.4),
-            5..6 => (FaultKind::MemoryLeak { service: leaky }, 0.6),
-            6..7 => (FaultKind::CacheInterference { node }, 0.3),
-            7..8 => (FaultKind::NoisyNeighbour { node }, 0.4),
-            8..9 => (FaultKind::NetworkDelay { service: leaky }, 0.2),
-            _ => (FaultKind::LoadSurge, 0.12),
+        // A few lost packets and a full memory show in counters that otherwise stand still.
+        let (kind, (least, most)) = match random.random_range(0..12) {
+            0..2 => (FaultKind::CpuHog { service: busy }, (0.2, 0.8)),
+            2..4 => (FaultKind::VersionChange { service: deployed }, (0.1, 0.4)),
+            4..6 => (FaultKind::NetworkLoss { service: lossy }, (0.12, 0.25)),
+            6..8 => (FaultKind::MemoryPressure { service: full }, (0.27, 0.4)),
+            8 => (FaultKind::MemoryLeak { service: full }, (0.2, 0.6)),
+            9 => (FaultKind::CacheInterference { node }, (0.1, 0.3)),
+            10 => (FaultKind::NoisyNeighbour { node }, (0.1, 0.4)),
+            _ => (FaultKind::LoadSurge, (0.03, 0.12)),
         };
-        let intensity = most * random.random_range(0.3..1.0);
-        let from_s = random.random_range(DISTRACTED_S.0..DISTRACTED_S.1);
+        let intensity = random.random_range(least..most);
+        let together = random.random_bool(0.5);
+        let from_s = if together {
+            LEAD_S + random.random_range(0.0..12.0)
+        } else {
+            random.random_range(20.0..LEAD_S)
+        };
         Some(Fault { id, kind, from_s, until_s: super::UNTIL_S, intensity })
     }
 }

@@ -92,9 +92,19 @@ impl Case {
     /// The case does not fit together.
     pub fn causes(&self) -> Result<Label, SimError> {
         let candidates = self.candidates();
+        // The same question comes up in several ways; each answer costs a run.
+        let mut known: BTreeMap<Normal, Tail> = BTreeMap::new();
+        let mut tail = |set: &Normal| -> Result<Tail, SimError> {
+            if let Some(tail) = known.get(set) {
+                return Ok(*tail);
+            }
+            let tail = self.tail(set)?;
+            known.insert(set.clone(), tail);
+            Ok(tail)
+        };
         let mut label = Label {
-            factual: self.tail(&Normal::new())?,
-            normal: self.tail(&candidates)?,
+            factual: tail(&Normal::new())?,
+            normal: tail(&candidates)?,
             causes: BTreeSet::new(),
             restored: None,
             alternatives: Vec::new(),
@@ -106,9 +116,12 @@ impl Case {
             return Ok(label);
         }
         let called = self.called();
-        let groups: Vec<Normal> =
-            self.begun().map(|fault| self.touched(fault, &called).into_iter().collect()).collect();
-        let found = smallest(&groups, label.factual, label.normal, |set| self.tail(set))?;
+        let touched: BTreeMap<u64, Normal> = self
+            .begun()
+            .map(|fault| (fault.id, self.touched(fault, &called).into_iter().collect()))
+            .collect();
+        let groups = Vec::from_iter(touched.values().cloned());
+        let found = smallest(&groups, label.factual, label.normal, &mut tail)?;
         label.smallest = found.all;
         let mut sets = found.sets.into_iter().map(|(tail, set)| (tail, self.blame(&set)));
         if let Some((tail, set)) = sets.next() {
@@ -116,7 +129,17 @@ impl Case {
             label.restored = Some(tail);
             label.alternatives = sets.map(|(_, set)| set).collect();
         }
-        label.faults = self.to_blame(&label)?;
+        // Where no two faults touch the same, a fault that never happened is what it touches made normal.
+        let apart = groups.iter().map(BTreeSet::len).sum::<usize>() == candidates.len();
+        let without = |ids: &BTreeSet<u64>| {
+            if !apart {
+                return self.tail_without(ids);
+            }
+            tail(&ids.iter().filter_map(|id| touched.get(id)).flatten().copied().collect())
+        };
+        let ids = Vec::from_iter(touched.keys().map(|id| BTreeSet::from([*id])));
+        let found = smallest(&ids, label.factual, label.normal, without)?;
+        label.faults = found.sets.into_iter().next().map(|(_, ids)| ids).unwrap_or_default();
         Ok(label)
     }
 
@@ -179,13 +202,6 @@ impl Case {
             Some(Blame { cause: Cause { service, resource: *resource }, node })
         };
         set.iter().filter_map(blame).collect()
-    }
-
-    /// The smallest set of faults without which the objective is met.
-    fn to_blame(&self, label: &Label) -> Result<BTreeSet<u64>, SimError> {
-        let ids = Vec::from_iter(self.begun().map(|fault| BTreeSet::from([fault.id])));
-        let found = smallest(&ids, label.factual, label.normal, |ids| self.tail_without(ids))?;
-        Ok(found.sets.into_iter().next().map(|(_, ids)| ids).unwrap_or_default())
     }
 
     /// One more replica of a service, from the start of the earliest fault, where that restores the
