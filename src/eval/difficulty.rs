@@ -207,3 +207,41 @@ fn culprits(scenario: &Scenario) -> BTreeSet<String> {
     let blames = sets.flatten().filter(|blame| blame.cause.resource != Resource::Load);
     blames.map(|blame| blame.cause.service.clone()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+    use crate::lab::app::named;
+
+    fn plan(threads: usize) -> Plan {
+        let mut app = named("chain-2").unwrap();
+        app.rate = 10.0;
+        Plan { app: Arc::new(app), scenarios: 2, seed: 5, threads }
+    }
+
+    #[test]
+    fn the_result_does_not_depend_on_the_number_of_threads() {
+        let done = AtomicUsize::new(0);
+        let count = || {
+            done.fetch_add(1, Ordering::Relaxed);
+        };
+        let [one, two] = [1, 2].map(|threads| measure(&plan(threads), &count).unwrap());
+        let text = |measured: &Difficulty| serde_json::to_string(measured).unwrap();
+        assert_eq!(text(&one), text(&two));
+        assert_eq!(done.into_inner(), 4);
+        assert_eq!(one.outcomes.len(), 2);
+        assert!(one.outcomes.iter().all(|outcome| !outcome.causes.is_empty() && outcome.blamed.len() == 4));
+        let table = one.to_string();
+        assert!(table.contains("| **all but load** | 2 |"), "{table}");
+    }
+
+    #[test]
+    fn results_are_in_order_and_the_first_error_wins() {
+        let squares: Result<Vec<usize>, usize> = each(20, 3, |i| Ok(i * i));
+        assert_eq!(squares.unwrap(), Vec::from_iter((0..20).map(|i| i * i)));
+        let failed = each(20, 3, |i| if i % 7 == 6 { Err(i) } else { Ok(i) });
+        assert_eq!(failed.unwrap_err(), 6);
+    }
+}

@@ -7,6 +7,8 @@
 //! bisection, since a kind that hurts at 0.2 and one that hurts at 0.9 are to be equally hard to see.
 
 mod places;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
