@@ -257,6 +257,19 @@ pub struct LabArgs {
 pub enum EvalCommand {
     /// Say how often naive rules find the culprit: how hard the lab's scenarios are
     Difficulty(DifficultyArgs),
+    /// Say how badly each kind of fault hurts, by its intensity
+    Faults(FaultsArgs),
+}
+
+/// `sagetop eval faults`.
+#[derive(Clone, Debug, Args)]
+pub struct FaultsArgs {
+    /// Application, as for `lab`; without it, all of them
+    #[arg(long, value_name = "NAME|FILE")]
+    pub app: Option<String>,
+    /// Everything random follows from it
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
 }
 
 /// `sagetop eval difficulty`.

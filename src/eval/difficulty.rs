@@ -115,7 +115,7 @@ pub fn measure(plan: &Plan, progress: &(dyn Fn() + Sync)) -> Result<Difficulty, 
 }
 
 /// Does `count` things on several threads; the results are in order.
-fn each<T: Send, E: Send>(
+pub(super) fn each<T: Send, E: Send>(
     count: usize,
     threads: usize,
     run: impl Fn(usize) -> Result<T, E> + Sync,

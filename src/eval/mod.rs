@@ -7,6 +7,7 @@
 //! ```
 
 pub mod difficulty;
+pub mod faults;
 pub mod observe;
 mod report;
 pub mod rules;

@@ -6,7 +6,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use super::LEAD_S;
-use crate::lab::app::{Application, Call, Chance, Kind as Role, ServiceId};
+use crate::lab::app::{Application, Call, Chance, Kind as Role, ServiceId, offered};
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::{Fault, FaultKind};
 
@@ -56,6 +56,11 @@ pub(super) const KINDS: [Kind; 17] = [
     Kind::Service(|service| FaultKind::NetworkBandwidth { service }, Fits::Called),
     Kind::Service(|service| FaultKind::VersionChange { service }, Fits::Code),
 ];
+
+/// Intensities at which a few packets are lost, one in some thousand, and at which the kernel begins to
+/// reclaim memory.
+const LOSSY: (f64, f64) = (0.08, 0.16);
+const FULL: (f64, f64) = (0.27, 0.34);
 
 /// The places of an application on its cluster.
 #[derive(Debug)]
@@ -125,25 +130,49 @@ impl<'a> Places<'a> {
         self.app.services.get(id).map_or_else(String::new, |service| service.name.to_string())
     }
 
+    /// Each kind where it is likely to hurt: at the fitting service that uses most of its CPU limit, and
+    /// on that service's node.
+    pub(super) fn examples(&self) -> Vec<FaultKind> {
+        let load = offered(self.app);
+        let used = |id: &ServiceId| load.get(*id).map_or(0.0, |load| load.of_limit);
+        let busiest = |fits: Fits| {
+            let all = (0..self.app.services.len()).filter(|id| self.fits(*id, fits));
+            all.max_by(|a, b| used(a).total_cmp(&used(b)))
+        };
+        let node = || {
+            let node = self.cluster.placement.get(busiest(Fits::Callee)?)?.first()?;
+            Some(self.cluster.nodes.get(*node)?.name.to_string())
+        };
+        let example = |kind: Kind| match kind {
+            Kind::Load => Some(FaultKind::LoadSurge),
+            Kind::Node(make) => Some(make(node()?)),
+            // The front end of all requests is not what most incidents are about.
+            Kind::Service(make, Fits::Called) => Some(make(self.name(busiest(Fits::Callee)?))),
+            Kind::Service(make, fits) => Some(make(self.name(busiest(fits)?))),
+        };
+        KINDS.into_iter().filter_map(example).collect()
+    }
+
     /// Something unusual that need not harm anybody. Several kinds of it make the innocent look guilty:
     /// a process that burns what nobody needs, a deployment, a full memory, a busier day. Half of it begins
-    /// with the incident.
-    pub(super) fn distractor(&self, id: u64, random: &mut impl Rng) -> Option<Fault> {
+    /// with the incident. The `first` of a scenario is one that shows most.
+    pub(super) fn distractor(&self, id: u64, first: bool, random: &mut impl Rng) -> Option<Fault> {
         let every = Vec::from_iter(0..self.app.services.len());
         let code = Vec::from_iter(every.iter().copied().filter(|id| self.fits(*id, Fits::Code)));
         let called = Vec::from_iter(self.called.iter().copied());
         let mut at = |of: &[ServiceId]| Some(self.name(*of.choose(random)?));
         let (busy, deployed, full, lossy) = (at(&every)?, at(&code)?, at(&called)?, at(&called)?);
         let node = self.node(&self.called, random)?;
-        // A few lost packets and a full memory show in counters that otherwise stand still.
-        let (kind, (least, most)) = match random.random_range(0..12) {
-            0..2 => (FaultKind::CpuHog { service: busy }, (0.2, 0.8)),
-            2..4 => (FaultKind::VersionChange { service: deployed }, (0.1, 0.4)),
-            4..6 => (FaultKind::NetworkLoss { service: lossy }, (0.12, 0.25)),
-            6..8 => (FaultKind::MemoryPressure { service: full }, (0.27, 0.4)),
-            8 => (FaultKind::MemoryLeak { service: full }, (0.2, 0.6)),
-            9 => (FaultKind::CacheInterference { node }, (0.1, 0.3)),
-            10 => (FaultKind::NoisyNeighbour { node }, (0.1, 0.4)),
+        // Lost packets and a full memory show in counters that otherwise stand still.
+        let quiet = if first { 2 } else { 10 };
+        let (kind, (least, most)) = match random.random_range(0..quiet) {
+            0 => (FaultKind::NetworkLoss { service: lossy }, LOSSY),
+            1 => (FaultKind::MemoryPressure { service: full }, FULL),
+            2..4 => (FaultKind::CpuHog { service: busy }, (0.2, 0.8)),
+            4..6 => (FaultKind::VersionChange { service: deployed }, (0.1, 0.4)),
+            6 => (FaultKind::MemoryLeak { service: full }, (0.2, 0.6)),
+            7 => (FaultKind::CacheInterference { node }, (0.1, 0.3)),
+            8 => (FaultKind::NoisyNeighbour { node }, (0.1, 0.4)),
             _ => (FaultKind::LoadSurge, (0.03, 0.12)),
         };
         let intensity = random.random_range(least..most);
