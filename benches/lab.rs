@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench lab`
 
-#![expect(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+#![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::sync::Arc;
 

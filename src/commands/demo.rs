@@ -16,8 +16,10 @@ use super::{Error, Exit, lab, screens};
 use crate::cli::{DemoArgs, Global, LabArgs, ScreenArgs};
 use crate::domain::{Clean, SloState};
 use crate::engine::{self, EngineEvent, ModelState};
-use crate::lab::incident::{self, Incident};
+use crate::lab::fault::Fault;
+use crate::lab::incident;
 use crate::lab::live::Orders;
+use crate::lab::stage::StageError;
 use crate::tui;
 use crate::tui::guide::Scene;
 
@@ -42,9 +44,12 @@ pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit
             plan.app.name
         ))
     })?;
+    let remedy = incident.remedy(&plan.app, &plan.cluster, &plan.settings).map_err(StageError::Sim)?;
     let world = lab::history(&mut plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let stage = runtime.block_on(plan.live(world))?;
+    let kubectl = stage.install(folder.path())?.folder.join("kubectl");
+    let remedy = remedy.map(|remedy| Clean::new(&format!("{} {}", kubectl.display(), remedy.command)));
     let config = folder.path().join("config.toml");
     std::fs::write(&config, stage.config())
         .map_err(|source| Error::Write { path: config.clone(), source })?;
@@ -57,7 +62,7 @@ pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit
     options.scenes = Some(story);
     let ended = session.runtime.block_on(async {
         tokio::spawn(engine::live(session.engine.clone(), None, from_screens, to_story));
-        tokio::spawn(tell(from_engine, to_screens, scenes, stage.orders(), incident));
+        tokio::spawn(tell(from_engine, to_screens, scenes, stage.orders(), incident.faults, remedy));
         tui::run(events, requests, options).await
     });
     session.runtime.shutdown_background();
@@ -73,7 +78,8 @@ async fn tell(
     to: Sender<EngineEvent>,
     scenes: Sender<Scene>,
     orders: Orders,
-    incident: Incident,
+    faults: Vec<Fault>,
+    remedy: Option<Clean>,
 ) {
     let _ = scenes.send(Scene::Quiet).await;
     let mut act = Act::Learning;
@@ -81,8 +87,7 @@ async fn tell(
         match (&act, &event) {
             (Act::Learning, EngineEvent::Model(ModelState::Ready(_))) => {
                 act = Act::Incident;
-                let (scenes, orders, incident) = (scenes.clone(), orders.clone(), incident.clone());
-                tokio::spawn(strike(scenes, orders, incident));
+                tokio::spawn(strike(scenes.clone(), orders.clone(), faults.clone(), remedy.clone()));
             }
             (Act::Incident, EngineEvent::Snapshot(snapshot)) if violated(snapshot) => act = Act::Violated,
             (Act::Violated, EngineEvent::Snapshot(snapshot)) if !violated(snapshot) => {
@@ -105,14 +110,13 @@ enum Act {
     Over,
 }
 
-async fn strike(scenes: Sender<Scene>, orders: Orders, incident: Incident) {
+async fn strike(scenes: Sender<Scene>, orders: Orders, faults: Vec<Fault>, remedy: Option<Clean>) {
     sleep(CALM).await;
-    let faults = incident.faults.clone();
     let injected =
         tokio::task::spawn_blocking(move || faults.into_iter().try_for_each(|fault| orders.inject(fault)));
     match injected.await {
         Ok(Ok(())) => {
-            let _ = scenes.send(Scene::Incident { remedy: Clean::new(&incident.remedy) }).await;
+            let _ = scenes.send(Scene::Incident { remedy }).await;
         }
         Ok(Err(error)) => tracing::error!(error, "the incident did not strike"),
         Err(error) => tracing::error!(%error, "the incident did not strike"),
@@ -148,7 +152,8 @@ fn folder() -> Result<tempfile::TempDir, Error> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
     let within = runtime.unwrap_or_else(std::env::temp_dir);
     tempfile::Builder::new()
-        .prefix("sagetop-demo-")
+        .prefix("sagetop-")
+        .rand_bytes(4)
         .tempdir_in(&within)
         .map_err(|source| Error::Write { path: within, source })
 }

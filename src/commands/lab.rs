@@ -99,7 +99,7 @@ pub fn history(plan: &mut Plan) -> Result<World, Error> {
 fn incidents(plan: &Plan, out: &mut Output) -> Result<Exit, Error> {
     for (number, incident) in incident::of(&plan.app, &plan.cluster).iter().enumerate() {
         if out.json() {
-            out.value(&json!({ "incident": number, "title": incident.title, "faults": incident.faults, "remedy": incident.remedy }))?;
+            out.value(&json!({ "incident": number, "title": incident.title, "faults": incident.faults }))?;
         } else {
             writeln!(out, "{number}  {}", incident.title)?;
         }

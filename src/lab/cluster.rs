@@ -55,6 +55,14 @@ pub fn generated(seed: &str, length: usize) -> String {
         .collect()
 }
 
+/// The hash of a Deployment's pod template, which names its ReplicaSet: a decimal number, each digit
+/// written as the character that Kubernetes' encoding gives it, so only ten characters occur.
+pub fn template_hash(workload: &str) -> String {
+    const DIGITS: &[u8; 10] = b"456789bcdf";
+    let hash = Sha256::digest(workload.as_bytes());
+    hash.iter().take(10).map(|byte| char::from(DIGITS[usize::from(*byte) % DIGITS.len()])).collect()
+}
+
 /// Name of the pod of a replica: metrics, spans and Kubernetes objects agree on it.
 ///
 /// Databases are stateful sets (`mongodb-0`), everything else deployments
@@ -63,7 +71,7 @@ pub fn pod_name(service: &Service, replica: u32) -> String {
     let name = &service.name;
     match service.kind {
         Kind::Database => format!("{name}-{replica}"),
-        _ => format!("{name}-{}-{}", generated(name, 10), generated(&format!("{name}/{replica}"), 5)),
+        _ => format!("{name}-{}-{}", template_hash(name), generated(&format!("{name}/{replica}"), 5)),
     }
 }
 

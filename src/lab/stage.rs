@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -116,11 +117,14 @@ impl Plan {
         Ok(world)
     }
 
-    /// Opens the servers and lets the cluster live.
+    /// Opens the servers and lets the cluster live. The time that passed since history ended is simulated
+    /// first, so that the cluster's clock is this machine's.
     ///
     /// # Errors
     /// A port is taken.
-    pub async fn live(mut self, world: World) -> Result<Stage, StageError> {
+    pub async fn live(mut self, mut world: World) -> Result<Stage, StageError> {
+        let now_ns = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+        world.advance(now_ns.saturating_sub(self.measurement.epoch_ns).max(0).cast_unsigned());
         let stores = world.stores();
         let exporters = world.exporters().clone();
         let mut listeners = Vec::new();

@@ -15,11 +15,9 @@ pub enum Scene {
     Quiet,
     /// The incident has begun; what an operator could do about it.
     Incident {
-        /// A command for another terminal.
-        remedy: Clean,
+        /// A command for another terminal, if there is one that helps.
+        remedy: Option<Clean>,
     },
-    /// The remedy was applied: the objective is to recover.
-    Remedied,
     /// The objective is met again.
     Recovered,
 }
@@ -42,14 +40,11 @@ pub fn words(scene: &Scene, state: &State) -> String {
     match scene {
         Scene::Quiet if !matches!(state.live.model, Some(ModelState::Ready(_) | ModelState::Stale(..))) => {
             format!(
-                "This is a simulated cluster. sagetop reads its history and learns it; {} shows the keys.",
+                "A simulated cluster: its history is being learned. {} shows the keys.",
                 key(Action::Help)
             )
         }
-        Scene::Quiet => {
-            "The model is ready and all is well. Something will break in a moment: watch the objective."
-                .to_owned()
-        }
+        Scene::Quiet => "The model is ready. Something will break soon: watch the objective.".to_owned(),
         Scene::Incident { .. } if !violated => {
             "Something just broke. The next window will show it.".to_owned()
         }
@@ -58,23 +53,21 @@ pub fn words(scene: &Scene, state: &State) -> String {
                 format!("The objective is violated. {} shows who is on the path.", key(Action::Open))
             }
             Screen::Tree => format!("Suspects are marked. {} asks for the cause.", key(Action::ShowVerdict)),
-            Screen::Verdict => match state.selected_answer().map(|answer| answer.verdict.kind) {
-                Some(VerdictKind::Culprits) => format!("In another terminal: {remedy}"),
-                Some(VerdictKind::Healthy) => {
+            Screen::Verdict => match (state.selected_answer().map(|answer| answer.verdict.kind), remedy) {
+                (None, _) => {
+                    "What would the tail be, had each service been normal? The model is asked.".to_owned()
+                }
+                (Some(VerdictKind::Healthy), _) => {
                     format!("This answer is from before the incident: {} asks again.", key(Action::Diagnose))
                 }
-                Some(_) => format!(
-                    "The model is not sure yet; {} asks again when a window more is there.",
-                    key(Action::Diagnose)
-                ),
-                None => "The model is asked what the tail would have been, had each service been normal."
-                    .to_owned(),
+                (Some(VerdictKind::Unsure | VerdictKind::Unresolved), _) => {
+                    format!("Not sure yet. {} asks again when there is a window more.", key(Action::Diagnose))
+                }
+                (Some(_), Some(remedy)) => format!("Remedy, in another terminal: {remedy}"),
+                (Some(_), None) => "More replicas do not help against this; it passes by itself.".to_owned(),
             },
         },
-        Scene::Remedied if violated => {
-            "The cluster has taken the change. Two or three windows will show whether it helps.".to_owned()
-        }
-        Scene::Remedied | Scene::Recovered => {
+        Scene::Recovered => {
             format!("The objective is met again. {} ends the demo; nothing stays behind.", key(Action::Quit))
         }
     }

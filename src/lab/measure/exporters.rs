@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::metric::{self as m, Metric, Type};
 use super::red::{Histogram, Red};
 use crate::lab::app::{Application, Kind, Name};
-use crate::lab::cluster::{Cluster, generated, pod_name};
+use crate::lab::cluster::{Cluster, pod_name, template_hash};
 use crate::lab::sim::{NodeReading, ReplicaReading};
 
 /// A TCP segment on Ethernet, in bytes.
@@ -252,7 +252,7 @@ impl Exporters {
                 let (kind, name) = if service.kind == Kind::Database {
                     ("StatefulSet", service.name.clone())
                 } else {
-                    ("ReplicaSet", format!("{}-{}", service.name, generated(&service.name, 10)).into())
+                    ("ReplicaSet", format!("{}-{}", service.name, template_hash(&service.name)).into())
                 };
                 [
                     of_pod(),

@@ -12,9 +12,10 @@ use super::vector::{ABSENT, Row, Twins, unite};
 #[derive(Clone, Copy)]
 pub(super) struct Operator {
     compute: fn(f64, f64) -> Outcome,
-    pub(super) is_comparison: bool,
+    /// Whether the result has no name, unless it is a comparison's with `bool`.
+    changes_metric: bool,
     /// `bool`: 0 or 1 instead of a filter.
-    pub(super) as_bool: bool,
+    as_bool: bool,
 }
 
 /// A number, or whether a comparison holds.
@@ -43,7 +44,9 @@ impl Operator {
             token::T_LTE => |a, b| Holds(a <= b),
             _ => return Err(Error::Unsupported(format!("the operator {op}"))),
         };
-        Ok(Self { compute, is_comparison: op.is_comparison_operator(), as_bool })
+        // Prometheus 2 forgets about `atan2`.
+        let changes_metric = !op.is_comparison_operator() && op.id() != token::T_ATAN2;
+        Ok(Self { compute, changes_metric, as_bool })
     }
 
     /// The result, [`ABSENT`] where a comparison filters it out; `kept` is what a comparison lets through.
@@ -58,7 +61,7 @@ impl Operator {
 
     /// Whether what comes out is no longer the metric that went in.
     pub(super) fn drops_name(self) -> bool {
-        !self.is_comparison || self.as_bool
+        self.changes_metric || self.as_bool
     }
 }
 

@@ -91,7 +91,9 @@ fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> f64 {
         return f64::NAN;
     }
     let rank = q * all.count;
-    let at = finite.partition_point(|bucket| !(bucket.count >= rank));
+    // A count that is NaN reaches nothing.
+    let reaches = |bucket: &Bucket| bucket.count >= rank;
+    let at = finite.partition_point(|bucket| !reaches(bucket));
     let Some(bucket) = finite.get(at) else { return last.bound };
     let Some(below) = at.checked_sub(1).and_then(|i| finite.get(i)) else {
         return if first.bound <= 0.0 { first.bound } else { first.bound * (rank / first.count) };

@@ -68,7 +68,7 @@ pub(super) fn regression(times: &[i64], values: &[f64], origin_ms: i64) -> (f64,
     let (mut x_sum, mut y_sum, mut xy_sum, mut xx_sum) =
         (Sum::default(), Sum::default(), Sum::default(), Sum::default());
     for (time, y) in times.iter().zip(values) {
-        let x = (time - origin_ms) as f64 / 1e3;
+        let x = time.saturating_sub(origin_ms) as f64 / 1e3;
         x_sum.add(x);
         y_sum.add(*y);
         xy_sum.add(x * y);

@@ -15,6 +15,7 @@ mod histogram;
 mod matching;
 mod math;
 mod over_time;
+mod parse;
 mod rate;
 mod relabel;
 mod select;
@@ -27,10 +28,10 @@ use std::sync::RwLock;
 use std::time::Instant;
 
 use promql_parser::parser::value::ValueType;
-use promql_parser::parser::{self, Expr};
 
 pub(crate) use aggregate::number;
 pub use error::Error;
+pub use parse::parse;
 pub(crate) use relabel::is_label_name;
 pub(crate) use select::matchers;
 
@@ -38,11 +39,6 @@ use super::tsdb::{Labels, Tsdb};
 use evaluate::{Evaluator, Value};
 use select::Ranges;
 use vector::Grid;
-
-/// Longest text of a query, in bytes.
-const LONGEST: usize = 16 * 1024;
-/// Deepest nesting of an expression: evaluation is recursive.
-const DEEPEST: usize = 250;
 
 /// How a query is evaluated.
 #[derive(Clone, Debug)]
@@ -95,18 +91,6 @@ impl Answer {
         };
         len > most
     }
-}
-
-/// Reads an expression.
-pub fn parse(text: &str) -> Result<Expr, Error> {
-    if text.len() > LONGEST {
-        return Err(Error::TooLong { limit: LONGEST });
-    }
-    let expr = parser::parse(text).map_err(Error::Parse)?;
-    if depth(&expr) > DEEPEST {
-        return Err(Error::TooDeep { limit: DEEPEST });
-    }
-    Ok(expr)
 }
 
 /// Evaluates an expression at one moment.
@@ -168,30 +152,4 @@ impl Ranges {
         rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         rows
     }
-}
-
-/// Nesting of an expression, found without recursion.
-fn depth(expr: &Expr) -> usize {
-    let mut deepest = 0;
-    let mut left = vec![(expr, 1)];
-    while let Some((expr, depth)) = left.pop() {
-        deepest = deepest.max(depth);
-        let mut push = |expr| left.push((expr, depth + 1));
-        match expr {
-            Expr::Aggregate(e) => {
-                push(&e.expr);
-                e.param.iter().for_each(|param| push(param));
-            }
-            Expr::Unary(e) => push(&e.expr),
-            Expr::Binary(e) => {
-                push(&e.lhs);
-                push(&e.rhs);
-            }
-            Expr::Paren(e) => push(&e.expr),
-            Expr::Subquery(e) => push(&e.expr),
-            Expr::Call(e) => e.args.args.iter().for_each(|arg| push(arg)),
-            _ => {}
-        }
-    }
-    deepest
 }

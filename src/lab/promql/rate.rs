@@ -27,8 +27,8 @@ pub(super) fn extrapolated(window: &Window<'_>, kind: Kind) -> Option<f64> {
     }
     let sampled = (t1 - t0) as f64 / 1e3;
     let interval = sampled / (window.values.len() - 1) as f64;
-    let mut to_start = (t0 - window.from) as f64 / 1e3;
-    let to_end = (window.to - t1) as f64 / 1e3;
+    let mut to_start = t0.saturating_sub(window.from) as f64 / 1e3;
+    let to_end = window.to.saturating_sub(t1) as f64 / 1e3;
     if kind.counter && change > 0.0 && v0 >= 0.0 {
         // Where the counter would have been zero.
         to_start = to_start.min(sampled * (v0 / change));

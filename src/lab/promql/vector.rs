@@ -36,7 +36,7 @@ impl Grid {
     /// From `start` to `end`, both included; empty when `end` lies before.
     pub(super) fn between(start: i64, end: i64, step: i64) -> Self {
         let step = step.max(1);
-        let len = if end < start { 0 } else { end.saturating_sub(start) / step + 1 };
+        let len = if end < start { 0 } else { (end.saturating_sub(start) / step).saturating_add(1) };
         Self { start, step, len: usize::try_from(len).unwrap_or(0) }
     }
 

@@ -1,8 +1,9 @@
 //! What an operator may change while the cluster runs.
 
 use super::error::ChangeError;
-use super::replica::Life;
+use super::replica::{Life, Others, Replica};
 use super::{Change, SECOND, Simulation};
+use crate::lab::cluster::Cluster;
 
 /// Replicas of one service that a node can take.
 const MOST_PER_NODE: u32 = 110;
@@ -19,6 +20,9 @@ impl Simulation {
                 positive("a CPU limit (cores)", limit)?;
                 let service = self.known(service)?;
                 self.services[service].cpu_limit = limit;
+                for replica in self.replicas.iter_mut().filter(|replica| replica.service == service as u32) {
+                    replica.cpu_limit = None;
+                }
                 self.refresh_service(service);
             }
             Change::MemoryLimit(service, limit) => {
@@ -44,23 +48,45 @@ impl Simulation {
                 self.refresh();
             }
             Change::MemoryBandwidthOfOthers(node, share) => {
-                if node >= self.nodes.len() {
-                    return Err(ChangeError::NoSuchNode(node));
-                }
+                let others = self.others(node)?;
                 if !(0.0..=1.0).contains(&share) {
                     let what = "a share of the memory bandwidth";
                     return Err(ChangeError::Number { what, value: share, must: "from 0 to 1" });
                 }
-                self.nodes[node].others_bandwidth = share;
+                others.memory_bandwidth = share;
                 self.refresh();
             }
-            // TEMP
-            Change::ReplicaCpuLimit(..)
-            | Change::ReplicaMemoryLimit(..)
-            | Change::CpuOfOthers(..)
-            | Change::CacheWaysOfOthers(..)
-            | Change::DiskOfOthers(..)
-            | Change::NetworkOfOthers(..) => {}
+            Change::ReplicaCpuLimit(service, number, limit) => {
+                positive("a CPU limit (cores)", limit)?;
+                let index = self.numbered(service, number)?;
+                self.replicas[index as usize].cpu_limit = Some(limit);
+                self.refresh_replica(index);
+            }
+            Change::ReplicaMemoryLimit(service, number, limit) => {
+                positive("a memory limit (bytes)", Some(limit as f64))?;
+                let index = self.numbered(service, number)?;
+                self.replicas[index as usize].memory.limit = limit as f64;
+            }
+            Change::CpuOfOthers(node, limit) => {
+                positive("a CPU limit (cores)", limit)?;
+                self.others(node)?.cpu = limit;
+                self.refresh();
+            }
+            Change::CacheWaysOfOthers(node, ways) => {
+                positive("a number of cache ways", ways.map(f64::from))?;
+                self.others(node)?.cache_ways = ways;
+                self.refresh();
+            }
+            Change::DiskOfOthers(node, limit) => {
+                positive("a bandwidth (bytes a second)", limit)?;
+                self.others(node)?.disk = limit;
+                self.refresh();
+            }
+            Change::NetworkOfOthers(node, limit) => {
+                positive("a bandwidth (bytes a second)", limit)?;
+                // Nothing but the application uses the network: there is nobody to be limited.
+                self.others(node)?;
+            }
             Change::Restart(service) => {
                 let service = self.known(service)?;
                 let under_way = !self.services[service].to_replace.is_empty();
@@ -76,6 +102,23 @@ impl Simulation {
 
     fn known(&self, service: usize) -> Result<usize, ChangeError> {
         if service < self.services.len() { Ok(service) } else { Err(ChangeError::NoSuchService(service)) }
+    }
+
+    /// The replica of a service with this number, unless it has gone.
+    fn numbered(&self, service: usize, number: u32) -> Result<u32, ChangeError> {
+        let service = self.known(service)?;
+        let is = |replica: &Replica| {
+            replica.service == service as u32 && replica.number == number && replica.life != Life::Gone
+        };
+        match self.replicas.iter().position(is) {
+            Some(index) => Ok(index as u32),
+            None => Err(ChangeError::NoSuchReplica(self.app.services[service].name.to_string(), number)),
+        }
+    }
+
+    /// What holds back everything on a node that is not the application.
+    fn others(&mut self, node: usize) -> Result<&mut Others, ChangeError> {
+        Ok(&mut self.nodes.get_mut(node).ok_or(ChangeError::NoSuchNode(node))?.others)
     }
 
     /// Starts or drains replicas until there are `count`.
@@ -101,11 +144,20 @@ impl Simulation {
             }
         }
         for _ in present.len()..count as usize {
-            let load = |node: &usize| (self.nodes[*node].replicas.len(), *node);
-            let node = (0..self.nodes.len()).min_by_key(load).unwrap_or(0);
+            let node = self.place(service);
             self.create(service, node, false);
         }
         Ok(())
+    }
+
+    /// The node that a further replica goes to, by the rule of the first placement.
+    fn place(&self, service: usize) -> usize {
+        let mut placement = vec![Vec::new(); self.services.len()];
+        for replica in self.replicas.iter().filter(|replica| replica.life != Life::Gone) {
+            placement[replica.service as usize].push(replica.node as usize);
+        }
+        let (nodes, namespace) = (self.cluster.nodes.clone(), self.cluster.namespace.clone());
+        Cluster { namespace, nodes, placement }.place(&self.app, service)
     }
 
     /// What a byte costs in nanoseconds, at a limit in bytes a second.

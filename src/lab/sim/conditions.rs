@@ -95,6 +95,9 @@ impl Simulation {
             }
             let slow = self.disk_slow(index);
             let node = &mut self.nodes[index];
+            if let Some(limit) = node.others.cpu {
+                wish.0 = wish.0.min(limit);
+            }
             node.disk_slow = slow;
             if node.neighbour != wish {
                 node.neighbour = wish;
@@ -117,7 +120,9 @@ impl Simulation {
         let load = |index: &u32| {
             Env::at(&self.effects, self.replicas[*index as usize].service as usize, node, self.now).disk
         };
-        1.0 + replicas.map(load).sum::<f64>()
+        let (held, of) = (self.nodes[node].others.disk, self.cluster.nodes[node].disk);
+        let load = replicas.map(load).sum::<f64>();
+        1.0 + held.map_or(load, |held| load * (held / of).min(1.0))
     }
 
     pub(super) fn refresh_service(&mut self, service: usize) {
@@ -159,7 +164,7 @@ impl Simulation {
             out_free,
             in_free,
         };
-        let limit = tighter(service.cpu_limit, replica.env.quota);
+        let limit = tighter(replica.cpu_limit.unwrap_or(service.cpu_limit), replica.env.quota);
         if replica.cpu.needs(speed, replica.env.hog, limit) {
             replica.cpu.advance(now);
             replica.cpu.configure(speed, replica.env.hog, limit);
@@ -177,9 +182,14 @@ impl Simulation {
         let llc = match own {
             // Set apart: nobody else gets in, and there is no more than that.
             Some(own) => THRESHOLD + CACHE_NEED * ways / f64::from(own) - 1.0,
-            None => replica.env.llc * ways / (ways - self.ways_taken(node)).max(1.0),
+            None => {
+                // Others that are held to a part of the cache press on no more than that part.
+                let held =
+                    self.nodes[node].others.cache_ways.map_or(1.0, |held| (f64::from(held) / ways).min(1.0));
+                replica.env.llc * held * ways / (ways - self.ways_taken(node)).max(1.0)
+            }
         };
-        let bandwidth = replica.env.memory_bandwidth * self.nodes[node].others_bandwidth;
+        let bandwidth = replica.env.memory_bandwidth * self.nodes[node].others.memory_bandwidth;
         let slow = sensitivity.cache * (llc - THRESHOLD).max(0.0)
             + sensitivity.memory_bandwidth * (bandwidth - THRESHOLD).max(0.0);
         Self::reclaim_speed(replica) / (1.0 + slow)

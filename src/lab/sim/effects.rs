@@ -257,10 +257,9 @@ impl Scales<'_> {
             FaultKind::NetworkDelay { .. } => Impact::Delay(0.5 * objective * x * x),
             FaultKind::NetworkLoss { .. } => Impact::Loss(0.2 * x.powi(3)),
             FaultKind::NetworkBandwidth { .. } => {
-                let nic =
-                    self.cluster.placement[service].first().map_or(1e9, |node| self.cluster.nodes[*node].nic);
                 let (received, sent) = self.needs[service].bytes;
-                Impact::Link(between(nic, 0.8 * received.max(sent) / replicas, x).max(1_000.0))
+                let need = received.max(sent) / replicas;
+                Impact::Link(between(40.0 * need, 0.8 * need, x).max(1_000.0))
             }
             FaultKind::PoolExhaustion { .. } => {
                 let limit = own.connections.limit.unwrap_or(4).clamp(1, 4);

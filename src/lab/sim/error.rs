@@ -78,6 +78,9 @@ pub enum ChangeError {
     /// The service does not exist.
     #[error("there is no service number {0}")]
     NoSuchService(usize),
+    /// The replica does not exist, or has gone.
+    #[error("`{0}` has no replica number {1}")]
+    NoSuchReplica(String, u32),
     /// The node does not exist.
     #[error("there is no node number {0}")]
     NoSuchNode(usize),

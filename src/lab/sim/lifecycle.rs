@@ -33,6 +33,7 @@ impl Simulation {
             gone: 0,
             restarts: 0,
             cpu: Cpu::new(self.app.services[service].threads, limit, key.0, self.now),
+            cpu_limit: None,
             tasks: 0,
             other_tasks: 0.0,
             cpu_event: Nanos::MAX,

@@ -22,16 +22,15 @@ mod replica;
 mod requests;
 mod run;
 mod settings;
-mod sites;
 mod tables;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
 pub use effects::resource_of;
 pub use error::{ChangeError, SimError};
 pub use run::Simulation;
 pub use settings::{Balancing, Bursts, LoadProfile, Settings};
-pub use sites::Sites;
 
 use crate::lab::app::ServiceId;
 use env::Env;
@@ -81,7 +80,8 @@ pub struct Request<'a> {
 /// One call as it happened. All times are true times, without clock skew.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CallRecord {
-    /// Number of the call in the flow, depth first, the root is 0 (see [`Sites`]).
+    /// Number of the call in the flow, depth first, the root is 0 (see
+    /// [`crate::lab::app::sites`]).
     pub site: u32,
     /// Index of the caller's record in [`Request::calls`]; the root's is its own.
     pub parent: u32,

@@ -42,12 +42,32 @@ pub(super) enum What {
     Lifecycle { replica: u32, version: u32 },
 }
 
+impl What {
+    /// What comes first among events of the same time: conditions before what works under them.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Effects => 0,
+            Self::Tick => 1,
+            Self::Lifecycle { .. } => 2,
+            Self::Pause { .. } => 3,
+            Self::Cpu { .. } => 4,
+            Self::Resume { .. } => 5,
+            Self::Return { .. } => 6,
+            Self::Timeout { .. } => 7,
+            Self::PoolRelease { .. } => 8,
+            Self::PoolWait { .. } => 9,
+            Self::Arrive { .. } => 10,
+            Self::Arrival { .. } => 11,
+        }
+    }
+}
+
 /// An event. Events of the same time are ordered by `order`, which depends on what they concern and
 /// not on when they were scheduled: two runs that have come to the same state go on alike.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
     pub time: Nanos,
-    pub order: u32,
+    order: u64,
     pub what: What,
 }
 
@@ -79,7 +99,9 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Adds an event; `order` names what it concerns among events of its kind.
     pub(super) fn push(&mut self, time: Nanos, order: u32, what: What) {
+        let order = u64::from(what.rank()) << 32 | u64::from(order);
         self.heap.push(Event { time, order, what });
     }
 
@@ -95,18 +117,20 @@ mod tests {
 
     #[test]
     fn events_come_by_time_then_by_order_however_they_were_scheduled() {
-        let times = [(5, 1), (3, 9), (5, 0), (3, 2), (8, 4)];
-        for shift in 0..times.len() {
+        let arrival = |source| What::Arrival { source };
+        let events = [(5, arrival(1)), (3, arrival(9)), (5, arrival(0)), (3, What::Tick), (8, What::Tick)];
+        for shift in 0..events.len() {
             let mut queue = Queue::default();
-            for i in 0..times.len() {
-                let (time, order) = times[(i + shift) % times.len()];
-                queue.push(time, order, What::Tick);
+            for i in 0..events.len() {
+                let (time, what) = events[(i + shift) % events.len()];
+                let order = if let What::Arrival { source } = what { source } else { 99 };
+                queue.push(time, order, what);
             }
             let mut popped = Vec::new();
             while let Some(event) = queue.pop(7) {
-                popped.push((event.time, event.order));
+                popped.push((event.time, event.order >> 32, event.order & 0xffff));
             }
-            assert_eq!(popped, [(3, 2), (3, 9), (5, 0), (5, 1)]);
+            assert_eq!(popped, [(3, 1, 99), (3, 11, 9), (5, 11, 0), (5, 11, 1)]);
         }
     }
 }

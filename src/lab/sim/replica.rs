@@ -32,6 +32,8 @@ pub(super) struct Replica {
     pub gone: Nanos,
     pub restarts: u32,
     pub cpu: Cpu,
+    /// A CPU limit of its own, instead of the service's.
+    pub cpu_limit: Option<Option<f64>>,
     /// What the node knows of its wish for cores.
     pub tasks: u32,
     pub other_tasks: f64,
@@ -139,6 +141,25 @@ pub(super) struct ServiceState {
     pub env: Env,
 }
 
+/// What an operator leaves to everything on a machine that is not the application.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Others {
+    /// Cores; `None` is all they want.
+    pub cpu: Option<f64>,
+    /// Ways of the last-level cache; `None` is all.
+    pub cache_ways: Option<u32>,
+    /// Share of the memory bandwidth.
+    pub memory_bandwidth: f64,
+    /// Disk bandwidth in bytes a second; `None` is all they want.
+    pub disk: Option<f64>,
+}
+
+impl Default for Others {
+    fn default() -> Self {
+        Self { cpu: None, cache_ways: None, memory_bandwidth: 1.0, disk: None }
+    }
+}
+
 /// A machine as it runs.
 #[derive(Debug)]
 pub(super) struct NodeState {
@@ -155,8 +176,8 @@ pub(super) struct NodeState {
     pub shared_at: Nanos,
     /// More cores are wanted than there are.
     pub full: bool,
-    /// Share of the memory bandwidth that others may use.
-    pub others_bandwidth: f64,
+    /// What holds back everything that is not the application.
+    pub others: Others,
     pub link: Link,
     pub disk_free: Nanos,
     /// Factor on the time of a disk access.

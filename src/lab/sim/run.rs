@@ -11,7 +11,7 @@ use super::net::stack;
 use super::node::Claim;
 use super::queue::{CallRef, Event, Queue, What};
 use super::random::{Key, LogNormal};
-use super::replica::{Link, NodeCounters, NodeState, Replica, ServiceState};
+use super::replica::{Link, NodeCounters, NodeState, Others, Replica, ServiceState};
 use super::requests::Requests;
 use super::settings::Settings;
 use super::tables::Tables;
@@ -233,7 +233,7 @@ impl NodeState {
             neighbour_granted: 0.0,
             shared_at: 0,
             full: false,
-            others_bandwidth: 1.0,
+            others: Others::default(),
             link: Link { out_cost: cost, in_cost: cost, out_free: 0, in_free: 0 },
             disk_free: 0,
             disk_slow: 1.0,

@@ -108,6 +108,8 @@ fn send(program: &Path, mut request: SshRequest) -> Result<SshResponse, String> 
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn words(line: &str) -> Vec<String> {

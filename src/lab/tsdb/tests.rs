@@ -47,7 +47,10 @@ fn matchers_select_in_the_order_of_labels() {
         db.append(id, 1_000, 1.0);
     }
     let up = matcher(MatchOp::Equal, "__name__", "up");
-    let found = |more: &[Matcher]| names(&db.matching(&[&[up.clone()], more].concat(), 0, 2_000));
+    let found = |more: &[Matcher]| {
+        let matchers: Vec<Matcher> = more.iter().chain([&up]).cloned().collect();
+        names(&db.matching(&matchers, 0, 2_000))
+    };
     assert_eq!(found(&[]), [r#"up{}"#, r#"up{job="a"}"#, r#"up{job="b"}"#]);
     assert_eq!(found(&[matcher(MatchOp::Equal, "job", "")]), ["up{}"]);
     assert_eq!(found(&[matcher(MatchOp::NotEqual, "job", "a")]), ["up{}", r#"up{job="b"}"#]);

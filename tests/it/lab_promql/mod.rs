@@ -13,8 +13,10 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use sagetop::domain::{BackendState, Timestamp};
 use sagetop::lab::serve::prometheus::{Prometheus, router};
 use sagetop::lab::tsdb::{Labels, Tsdb};
+use sagetop::telemetry::{self, BackendSettings};
 
 use crate::synthetic::prometheus as real;
 use answer::Answer;
@@ -106,6 +108,20 @@ fn moments(random: &mut StdRng, query: &str) -> Vec<(&'static str, Vec<(&'static
         asked.push(("query_range", [("query", query.to_owned())].into_iter().chain(params).collect()));
     }
     asked
+}
+
+#[tokio::test]
+async fn the_programs_own_client_reads_it() {
+    let series = data::series(&mut StdRng::seed_from_u64(3));
+    let lab = lab(&series, data::END).await;
+    let client = telemetry::Prometheus::new(&BackendSettings::at(&lab)).unwrap();
+    let health = client.health().await;
+    assert_eq!(health.state, BackendState::Up, "{:?}", health.detail);
+    let at = Timestamp::from_millisecond(data::END).unwrap();
+    let hour = client.query_range("sum(up)", at - Duration::from_secs(3600), at, Duration::from_secs(60));
+    let points = &hour.await.unwrap().series[0].points;
+    assert_eq!(points.len(), 61);
+    assert!(points.iter().all(|(_, up)| (1.0..=6.0).contains(up)), "{points:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,6 +58,8 @@ fn selector(random: &mut StdRng) -> String {
     format!("{name}{}", pick(random, &matchers))
 }
 
+const AT: [&str; 3] = [" @ 1795312800", " @ start()", " @ end()"];
+
 fn offset(random: &mut StdRng) -> &'static str {
     pick(
         random,
@@ -68,7 +70,7 @@ fn offset(random: &mut StdRng) -> &'static str {
 fn range(random: &mut StdRng, depth: usize) -> String {
     let length = pick(random, &["30s", "1m", "5m", "13m", "1h", "20s500ms"]);
     if depth > 0 && random.random_bool(0.25) {
-        let inner = vector(random, depth - 1);
+        let inner = without_at(&vector(random, depth - 1));
         let step = pick(random, &["", "30s", "1m", "47s"]);
         return format!("({inner})[{length}:{step}]{}", offset(random));
     }
@@ -77,12 +79,23 @@ fn range(random: &mut StdRng, depth: usize) -> String {
 
 fn scalar(random: &mut StdRng, depth: usize) -> String {
     match random.random_range(0..8) {
-        0 => "time()".to_owned(),
+        0 => "(time() - 1795309207)".to_owned(),
         1 if depth > 0 => format!("scalar({})", vector(random, depth - 1)),
         2 if depth > 0 => format!("({} - {})", scalar(random, depth - 1), scalar(random, depth - 1)),
         3 => "-1.5".to_owned(),
         _ => pick(random, &["0", "1", "2", "0.5", "10", "1e3", "Inf", "NaN"]).to_owned(),
     }
+}
+
+/// The first argument of a quantile. Where one argument has an `@` and the other changes from step to step,
+/// the real one goes wrong: it computes once what it should at each step, or the other way round.
+fn share(random: &mut StdRng, of: &str) -> String {
+    if of.contains('@') { "0.7".to_owned() } else { without_at(&scalar(random, 1)) }
+}
+
+/// Without `@`, of which the real one loses track below another `@`.
+fn without_at(expr: &str) -> String {
+    AT.iter().fold(expr.to_owned(), |expr, at| expr.replace(at, ""))
 }
 
 fn labels(random: &mut StdRng) -> &'static str {
@@ -123,10 +136,8 @@ fn vector(random: &mut StdRng, depth: usize) -> String {
             format!("{f}({})", range(random, below))
         }
         4 => {
-            // With another argument that changes from step to step the real one forgets about `@`.
             let range = range(random, below);
-            let q = if range.contains('@') { "0.7".to_owned() } else { scalar(random, 1) };
-            format!("quantile_over_time({q}, {range})")
+            format!("quantile_over_time({}, {range})", share(random, &range))
         }
         5 | 6 => {
             let op = pick(random, &["sum", "avg", "min", "max", "count", "stddev", "stdvar", "group"]);
@@ -134,7 +145,8 @@ fn vector(random: &mut StdRng, depth: usize) -> String {
             format!("{op} {how} ({}) ({})", labels(random), vector(random, below))
         }
         7 if random.random_bool(0.5) => {
-            format!("quantile by ({}) ({}, {})", labels(random), scalar(random, 1), vector(random, below))
+            let vector = vector(random, below);
+            format!("quantile by ({}) ({}, {vector})", labels(random), share(random, &vector))
         }
         7 => {
             // Of computed series the real one has no order, so ties are decided by chance.

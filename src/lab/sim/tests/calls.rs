@@ -32,7 +32,7 @@ fn times_of_a_call_are_in_order_and_within_its_caller() {
             let caller = &request.calls[call.parent as usize];
             assert!(call.site == 0 || (caller.started <= call.asked && call.returned <= caller.ended));
         }
-        assert_eq!(Sites::of(&app.flows[0]).calls().len(), 5);
+        assert_eq!(sites(&app.flows[0]).len(), 5);
         for first in at(&request, 2) {
             let second = at(&request, 3).into_iter().find(|call| call.parent == first.parent);
             assert!(second.is_some_and(|second| first.returned <= second.asked), "stages are sequential");

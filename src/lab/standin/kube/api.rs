@@ -183,6 +183,16 @@ fn change(
     if !asked.is_object() || !asked["metadata"].is_object() {
         return Err(Failure::bad_request("the object has no metadata"));
     }
+    let named = text(&asked, "/metadata/name");
+    if named != name {
+        let message = format!("the name of the object ({named}) does not match the name on the URL ({name})");
+        return Err(Failure::bad_request(message));
+    }
+    let uid = text(&asked, "/metadata/uid");
+    if verb == "patch" && uid != text(&old, "/metadata/uid") {
+        let cause = format!("metadata.uid: Invalid value: {uid:?}: field is immutable");
+        return Err(Failure::invalid(target.kind, name, &[cause]));
+    }
     let mut new = asked;
     if scaling {
         let version = new["metadata"]["resourceVersion"].clone();

@@ -1,6 +1,6 @@
 //! What the API answers when it refuses: a `Status` with the words of a real API server.
 //!
-//! The texts were compared with kube-apiserver 1.20 behind kubectl 1.33 (see `tests/it/lab/kubectl.rs`).
+//! The texts are those that kube-apiserver 1.20 gave to kubectl 1.33.
 
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::failure::Failure;
 use super::kinds::Kind;
 use super::managed;
-use crate::lab::cluster::generated;
+use crate::lab::cluster;
 
 /// Key of an object: kind's plural, namespace, name.
 type Key = (&'static str, String, String);
@@ -163,5 +163,5 @@ pub fn uid(seed: &str) -> String {
 
 /// Ten characters that depend on a pod template alone, as the names of replica sets do.
 pub fn template_hash(template: &Value) -> String {
-    generated(&template.to_string(), 10)
+    cluster::template_hash(&template.to_string())
 }

@@ -16,6 +16,9 @@ pub fn check(kind: &Kind, old: Option<&Value>, new: &Value) -> Result<(), Failur
     if !new["spec"].is_object() && !new["spec"].is_null() {
         return Err(Failure::bad_request("the object's spec is not an object"));
     }
+    for pointer in ["", "/spec/template"] {
+        maps(new, &format!("{pointer}/metadata"))?;
+    }
     let mut causes = Vec::new();
     match kind.kind {
         "Deployment" | "StatefulSet" | "ReplicaSet" => {
@@ -52,6 +55,24 @@ pub fn check(kind: &Kind, old: Option<&Value>, new: &Value) -> Result<(), Failur
     if causes.is_empty() { Ok(()) } else { Err(Failure::invalid(kind, name, &causes)) }
 }
 
+/// Labels and annotations are texts by name, wherever there is metadata.
+fn maps(object: &Value, pointer: &str) -> Result<(), Failure> {
+    let wrong = |what: &str| Err(Failure::bad_request(format!("json: cannot unmarshal into field {what}")));
+    let metadata = match object.pointer(pointer) {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Object(metadata)) => metadata,
+        Some(_) => return wrong(pointer),
+    };
+    for key in ["labels", "annotations"] {
+        match metadata.get(key) {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(texts)) if texts.values().all(Value::is_string) => {}
+            Some(_) => return wrong(&format!("{pointer}/{key}")),
+        }
+    }
+    Ok(())
+}
+
 /// A whole number, at least `least`, if it is there.
 fn count(
     object: &Value,
@@ -83,6 +104,14 @@ fn containers(spec: &Value, field: &str, causes: &mut Vec<String>) -> Result<(),
         return Ok(());
     };
     for (i, container) in containers.iter().enumerate() {
+        let sides = ["requests", "limits"].map(|side| &container["resources"][side]);
+        let sound = |value: &Value| value.is_null() || value.is_object();
+        if !container["name"].is_string() || !sound(&container["resources"]) || !sides.into_iter().all(sound)
+        {
+            return Err(Failure::bad_request(format!(
+                "json: cannot unmarshal into field {field}.containers[{i}]"
+            )));
+        }
         let amount = |side: &str, name: &str| {
             let Some(value) = container["resources"][side].get(name) else { return Ok(None) };
             let read = match value {

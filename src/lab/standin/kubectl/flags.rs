@@ -203,6 +203,8 @@ fn help(command: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn parse(line: &str) -> Result<Line, String> {

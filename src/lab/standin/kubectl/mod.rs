@@ -1,7 +1,7 @@
 //! The kubectl stand-in: kubectl's commands for looking at workloads and changing them, with its
 //! output, its words and its exit codes.
 //!
-//! Compared with kubectl 1.33 against the same server by `tests/it/lab/kubectl.rs`.
+//! Compared with kubectl 1.33 against the same server by `tests/it/lab_kubectl.rs`.
 
 mod flags;
 mod get;

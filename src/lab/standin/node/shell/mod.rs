@@ -18,6 +18,8 @@ use word::Command;
 
 /// Commands after which a script is killed: no script for a machine needs so many.
 const MOST_COMMANDS: u32 = 20_000;
+/// Functions and shells within each other, so that a script cannot exhaust the stack.
+const DEEPEST: u32 = 40;
 /// Output beyond which a script is killed.
 const MOST_OUTPUT: usize = 8 << 20;
 
@@ -95,6 +97,7 @@ pub struct Shell<'m> {
     flow: Flow,
     commands: u32,
     limit: u32,
+    depth: u32,
 }
 
 impl<'m> Shell<'m> {
@@ -116,6 +119,7 @@ impl<'m> Shell<'m> {
             flow: Flow::On,
             commands: 0,
             limit: MOST_COMMANDS,
+            depth: 0,
             machine,
         }
     }

@@ -19,6 +19,7 @@ pub fn parse(script: &str) -> Parsed<Command> {
     let mut parser = Parser { text: script.chars().collect(), at: 0, depth: 0, heres: Vec::new() };
     let list = parser.list(&[])?;
     match parser.peek() {
+        None if !parser.heres.is_empty() => Err(SyntaxError("here-document without its text".to_owned())),
         None => Ok(list),
         Some(found) => Err(SyntaxError(format!("{found:?} unexpected"))),
     }

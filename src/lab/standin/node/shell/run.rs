@@ -2,7 +2,7 @@
 
 use super::pattern;
 use super::word::{Command, Redirect, Word};
-use super::{Flow, Io, MOST_OUTPUT, Shell};
+use super::{DEEPEST, Flow, Io, MOST_OUTPUT, Shell};
 use crate::lab::standin::node::files::Errno;
 use crate::lab::standin::node::tools;
 
@@ -222,6 +222,17 @@ impl Shell<'_> {
 
     /// Calls a function, a builtin or a tool.
     pub(super) fn call(&mut self, arguments: Vec<String>, io: &mut Io) {
+        if self.depth >= DEEPEST {
+            self.status = io.fail(format!("{}: maximum nesting level exceeded", self.name), 2);
+            self.flow = Flow::Exit;
+            return;
+        }
+        self.depth += 1;
+        self.called(&arguments, io);
+        self.depth -= 1;
+    }
+
+    fn called(&mut self, arguments: &[String], io: &mut Io) {
         let Some((name, rest)) = arguments.split_first() else { return };
         if let Some(body) = self.functions.get(name).cloned() {
             let outer = std::mem::replace(&mut self.arguments, rest.to_vec());
