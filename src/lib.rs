@@ -8,9 +8,9 @@
 //!        │ HTTP
 //!        ▼
 //!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← baselines ← config ← engine ← tui ← lab ← eval ← cli ← commands
-//!  nouns    clients,    one row   burn  call     model  root        rankings    files,   fetch →   screens   a cluster
-//!           catalogue   a window  rate  graph,          causes      to beat     secrets  learn →            that is
-//!                       + store         CBN                                              diagnose            simulated
+//!  nouns    clients,    one row   burn  call     model  root        rankings    files,   fetch →   screens   a cluster  how often
+//!           catalogue   a window  rate  graph,          causes      to beat     secrets  learn →            that is    an answer
+//!                       + store         CBN                                              diagnose            simulated  is right
 //! ```
 
 pub mod baselines;

@@ -41,6 +41,8 @@ const TRIES: usize = 60;
 const OUTAGE: f64 = 40.0;
 /// Distractors alone leave the tail below this share of the limit.
 const HARMLESS: f64 = 0.9;
+/// So many distractors show in counters that otherwise stand still.
+const LOUD: u64 = 2;
 /// Id of the first distractor; incidents count from 1.
 const FIRST_DISTRACTOR: u64 = 100;
 /// Day of the simulation in seconds.
@@ -146,8 +148,6 @@ struct Drawer<'a> {
 
 impl Drawer<'_> {
     fn attempt(&mut self, kind: Option<Kind>) -> Result<Option<Scenario>, SimError> {
-        let settings = self.settings();
-        let distractors = self.distractors(&settings)?;
         let count = match self.random.random::<f64>() {
             u if u < 0.7 => 1,
             u if u < 0.9 => 2,
@@ -163,6 +163,8 @@ impl Drawer<'_> {
                 faults.push(self.fault(number as u64 + 1, kind, 1.0));
             }
         }
+        let settings = self.settings();
+        let distractors = self.distractors(&settings, &faults)?;
         let sought = if together {
             self.seek(&settings, &distractors, faults)?
         } else {
@@ -197,11 +199,13 @@ impl Drawer<'_> {
     }
 
     /// Things that are unusual at the same time, at intensities that harm nobody.
-    fn distractors(&mut self, settings: &Settings) -> Result<Vec<Fault>, SimError> {
+    fn distractors(&mut self, settings: &Settings, incident: &[Fault]) -> Result<Vec<Fault>, SimError> {
+        // One at the culprit itself would point at it.
+        let elsewhere = self.places.without(incident);
         let mut faults = Vec::new();
-        for id in FIRST_DISTRACTOR..FIRST_DISTRACTOR + self.random.random_range(2..5) {
-            let first = id == FIRST_DISTRACTOR;
-            faults.extend(self.places.distractor(id, first, &mut self.random));
+        for number in 0..self.random.random_range(3..6) {
+            let loud = number < LOUD;
+            faults.extend(elsewhere.distractor(FIRST_DISTRACTOR + number, loud, &mut self.random));
         }
         let limit = HARMLESS * self.app.objective.limit_ms;
         let harmless = |faults: &[Fault]| {

@@ -63,23 +63,32 @@ const LOSSY: (f64, f64) = (0.08, 0.16);
 const FULL: (f64, f64) = (0.27, 0.34);
 
 /// The places of an application on its cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Places<'a> {
     app: &'a Application,
     cluster: &'a Cluster,
     called: BTreeSet<ServiceId>,
     callees: BTreeSet<ServiceId>,
     caches: BTreeSet<ServiceId>,
+    /// Not for distractors.
+    left_out: BTreeSet<ServiceId>,
 }
 
 impl<'a> Places<'a> {
     pub(super) fn of(app: &'a Application, cluster: &'a Cluster) -> Self {
         let none = BTreeSet::new;
-        let mut places = Self { app, cluster, called: none(), callees: none(), caches: none() };
+        let mut places =
+            Self { app, cluster, called: none(), callees: none(), caches: none(), left_out: none() };
         for flow in app.flows.iter().filter(|flow| flow.share > 0.0) {
             places.add(&flow.root, None);
         }
         places
+    }
+
+    /// The same, but with distractors only where none of these faults strikes.
+    pub(super) fn without(&self, faults: &[Fault]) -> Self {
+        let struck = faults.iter().filter_map(|fault| self.app.service(fault.kind.service()?));
+        Self { left_out: struck.collect(), ..self.clone() }
     }
 
     fn add(&mut self, call: &Call, caller: Option<ServiceId>) {
@@ -155,16 +164,16 @@ impl<'a> Places<'a> {
 
     /// Something unusual that need not harm anybody. Several kinds of it make the innocent look guilty:
     /// a process that burns what nobody needs, a deployment, a full memory, a busier day. Half of it begins
-    /// with the incident. The `first` of a scenario is one that shows most.
-    pub(super) fn distractor(&self, id: u64, first: bool, random: &mut impl Rng) -> Option<Fault> {
-        let every = Vec::from_iter(0..self.app.services.len());
+    /// with the incident. A `loud` one is of those that show most.
+    pub(super) fn distractor(&self, id: u64, loud: bool, random: &mut impl Rng) -> Option<Fault> {
+        let every = Vec::from_iter((0..self.app.services.len()).filter(|id| !self.left_out.contains(id)));
         let code = Vec::from_iter(every.iter().copied().filter(|id| self.fits(*id, Fits::Code)));
-        let called = Vec::from_iter(self.called.iter().copied());
+        let called = Vec::from_iter(every.iter().copied().filter(|id| self.called.contains(id)));
         let mut at = |of: &[ServiceId]| Some(self.name(*of.choose(random)?));
         let (busy, deployed, full, lossy) = (at(&every)?, at(&code)?, at(&called)?, at(&called)?);
         let node = self.node(&self.called, random)?;
         // Lost packets and a full memory show in counters that otherwise stand still.
-        let quiet = if first { 2 } else { 10 };
+        let quiet = if loud { 2 } else { 10 };
         let (kind, (least, most)) = match random.random_range(0..quiet) {
             0 => (FaultKind::NetworkLoss { service: lossy }, LOSSY),
             1 => (FaultKind::MemoryPressure { service: full }, FULL),
