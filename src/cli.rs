@@ -104,6 +104,12 @@ pub enum Command {
     Demo(DemoArgs),
     /// Serve a simulated cluster to anything that speaks the APIs of Prometheus and Jaeger
     Lab(LabArgs),
+    /// Measure on simulated clusters
+    Eval {
+        /// What to measure.
+        #[command(subcommand)]
+        what: EvalCommand,
+    },
     /// Check backends, clocks and which metrics have data
     Doctor,
     /// Make, check or describe the configuration
@@ -247,6 +253,40 @@ pub struct LabArgs {
     /// Print the JSON schema of application files instead
     #[arg(long)]
     pub schema: bool,
+}
+
+/// What `sagetop eval` measures.
+#[derive(Clone, Debug, Subcommand)]
+pub enum EvalCommand {
+    /// Say how often naive rules find the culprit: how hard the lab's scenarios are
+    Difficulty(DifficultyArgs),
+    /// Say how badly each kind of fault hurts, by its intensity
+    Faults(FaultsArgs),
+}
+
+/// `sagetop eval faults`.
+#[derive(Clone, Debug, Args)]
+pub struct FaultsArgs {
+    /// Application, as for `lab`; without it, all of them
+    #[arg(long, value_name = "NAME|FILE")]
+    pub app: Option<String>,
+    /// Everything random follows from it
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
+
+/// `sagetop eval difficulty`.
+#[derive(Clone, Debug, Args)]
+pub struct DifficultyArgs {
+    /// Application, as for `lab`; without it, all of them
+    #[arg(long, value_name = "NAME|FILE")]
+    pub app: Option<String>,
+    /// Scenarios of each application
+    #[arg(long, default_value_t = 102, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    pub scenarios: usize,
+    /// Seed of the first scenario; the others follow
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
 }
 
 /// A finite number above 0.

@@ -7,10 +7,10 @@
 //!  Jaeger, Prometheus
 //!        │ HTTP
 //!        ▼
-//!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← baselines ← config ← engine ← tui ← lab ← cli ← commands
-//!  nouns    clients,    one row   burn  call     model  root        rankings    files,   fetch →   screens   a cluster
-//!           catalogue   a window  rate  graph,          causes      to beat     secrets  learn →            that is
-//!                       + store         CBN                                              diagnose            simulated
+//!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← baselines ← config ← engine ← tui ← lab ← eval ← cli ← commands
+//!  nouns    clients,    one row   burn  call     model  root        rankings    files,   fetch →   screens   a cluster  how often
+//!           catalogue   a window  rate  graph,          causes      to beat     secrets  learn →            that is    an answer
+//!                       + store         CBN                                              diagnose            simulated  is right
 //! ```
 
 pub mod baselines;
@@ -21,6 +21,7 @@ pub mod config;
 pub mod diagnosis;
 pub mod domain;
 pub mod engine;
+pub mod eval;
 pub mod gvae;
 pub mod lab;
 pub mod slo;

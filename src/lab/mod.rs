@@ -20,6 +20,7 @@ pub mod live;
 pub mod measure;
 pub mod otlp;
 pub mod promql;
+pub mod scenario;
 pub mod script;
 pub mod serve;
 pub mod sim;

@@ -7,7 +7,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
 /// The rooms from left to right, as drawn in `src/lib.rs`.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "domain",
     "telemetry",
     "windows",
@@ -20,6 +20,7 @@ const ROOMS: [&str; 14] = [
     "engine",
     "tui",
     "lab",
+    "eval",
     "cli",
     "commands",
 ];

@@ -1,0 +1,135 @@
+//! Naive rules: what an engineer in a hurry goes by, and what sagetop has to beat.
+
+use std::ops::Range;
+
+use super::observe::{CPU, SERVER, Table};
+
+/// A signal that never moves counts as moving by this share of its largest value.
+const STILL: f64 = 0.01;
+
+/// A rule that names one service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// The most unusual signal of all.
+    HighestZ,
+    /// The latency that goes best with the entry's.
+    LatencyCorrelation,
+    /// The most unusual CPU usage.
+    CpuZ,
+    /// The CPU usage that goes best with the entry's latency.
+    CpuCorrelation,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::HighestZ, Self::LatencyCorrelation, Self::CpuZ, Self::CpuCorrelation];
+
+    /// A few words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::HighestZ => "highest z",
+            Self::LatencyCorrelation => "latency corr.",
+            Self::CpuZ => "CPU z",
+            Self::CpuCorrelation => "CPU corr.",
+        }
+    }
+
+    /// The service that the rule blames for the last `incident` rows of `life`, in which the incident
+    /// struck; `history` is healthy. None if the signals it needs are not there.
+    pub fn blame(self, history: &Table, life: &Table, incident: Range<usize>, entry: &str) -> Option<String> {
+        let score = |service: &str, signal: &'static str, values: &[f64]| match self {
+            Self::HighestZ => z(history.column(service, signal)?, values.get(incident.clone())?),
+            Self::CpuZ if signal == CPU => z(history.column(service, signal)?, values.get(incident.clone())?),
+            // The entry's latency goes best with itself.
+            Self::LatencyCorrelation if signal == SERVER && service != entry => {
+                correlation(values, life.column(entry, SERVER)?)
+            }
+            Self::CpuCorrelation if signal == CPU => correlation(values, life.column(entry, SERVER)?),
+            _ => None,
+        };
+        let scores = life
+            .columns
+            .iter()
+            .filter_map(|((service, signal), values)| Some((score(service, signal, values)?, service)));
+        scores.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, service)| service.clone())
+    }
+}
+
+fn known(values: &[f64]) -> impl Iterator<Item = f64> + Clone {
+    values.iter().copied().filter(|value| value.is_finite())
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    (count > 0.0).then(|| sum / count)
+}
+
+/// How many standard deviations of `normal` the mean of `now` lies off its mean.
+fn z(normal: &[f64], now: &[f64]) -> Option<f64> {
+    let (usual, today) = (mean(known(normal))?, mean(known(now))?);
+    let deviation = mean(known(normal).map(|value| (value - usual).powi(2)))?.sqrt();
+    let largest = known(normal).chain(known(now)).map(f64::abs).fold(0.0, f64::max);
+    let deviation = deviation.max(STILL * largest);
+    (deviation > 0.0).then(|| (today - usual).abs() / deviation)
+}
+
+/// Pearson's correlation of two columns over the rows that both have.
+fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
+    let pairs = a.iter().zip(b).filter(|(a, b)| a.is_finite() && b.is_finite());
+    let (mean_a, mean_b) = (mean(pairs.clone().map(|(a, _)| *a))?, mean(pairs.clone().map(|(_, b)| *b))?);
+    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
+    for (a, b) in pairs {
+        let (a, b) = (a - mean_a, b - mean_b);
+        ab += a * b;
+        aa += a * a;
+        bb += b * b;
+    }
+    (aa > 0.0 && bb > 0.0).then(|| ab / (aa * bb).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    /// Healthy values 1, 2, 3, … around each service's first, and what follows.
+    fn tables(columns: &[(&str, &'static str, [f64; 4])]) -> (Table, Table) {
+        let (mut history, mut life) = (Table::default(), Table::default());
+        for (service, signal, values) in columns {
+            let healthy = (0..9).map(|i| values[0] * (1.0 + 0.01 * f64::from(i % 3)));
+            history.columns.insert(((*service).to_owned(), signal), healthy.collect());
+            life.columns.insert(((*service).to_owned(), signal), values.to_vec());
+        }
+        (history, life)
+    }
+
+    #[test]
+    fn each_rule_looks_at_its_own_signals() {
+        let (history, life) = tables(&[
+            ("web", SERVER, [10.0, 10.0, 30.0, 32.0]),
+            ("web", CPU, [1.0, 1.0, 1.0, 1.0]),
+            ("db", SERVER, [5.0, 5.1, 15.0, 16.0]),
+            ("db", CPU, [1.0, 1.0, 1.3, 1.32]),
+            ("busy", SERVER, [1.0, 2.0, 1.0, 2.0]),
+            ("busy", CPU, [1.0, 3.0, 3.0, 3.0]),
+            ("full", "bytes", [1.0, 1.0, 500.0, 500.0]),
+        ]);
+        let blamed = |rule: Rule| rule.blame(&history, &life, 2..4, "web");
+        assert_eq!(blamed(Rule::HighestZ).as_deref(), Some("full"));
+        assert_eq!(blamed(Rule::LatencyCorrelation).as_deref(), Some("db"));
+        assert_eq!(blamed(Rule::CpuZ).as_deref(), Some("busy"));
+        assert_eq!(blamed(Rule::CpuCorrelation).as_deref(), Some("db"));
+    }
+
+    #[test]
+    fn unknown_values_are_left_out_and_nothing_is_made_of_nothing() {
+        assert_eq!(z(&[1.0, f64::NAN, 3.0], &[f64::NAN, 6.0]), Some(4.0));
+        assert_eq!(z(&[f64::NAN], &[1.0]), None);
+        assert_eq!(z(&[0.0, 0.0], &[0.0]), None);
+        assert_eq!(correlation(&[1.0, f64::NAN, 2.0], &[2.0, 9.0, 4.0]), Some(1.0));
+        assert_eq!(correlation(&[1.0, 1.0], &[2.0, 4.0]), None);
+        assert_eq!(Rule::CpuZ.blame(&Table::default(), &Table::default(), 0..1, "web"), None);
+    }
+}
