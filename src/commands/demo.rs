@@ -142,6 +142,8 @@ fn lab_args(args: &DemoArgs) -> LabArgs {
         jaeger_port: 0,
         control_port: 0,
         write_config: None::<PathBuf>,
+        export_otlp: None,
+        export_zipkin: None,
         stand_ins: None,
         incidents: false,
         schema: false,

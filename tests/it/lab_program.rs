@@ -129,7 +129,18 @@ async fn faults_strike_and_operators_help() {
     let folder = tempfile::tempdir().unwrap();
     let bin = folder.path().join("bin");
     let config = folder.path().join("config.toml");
-    let places = ["--stand-ins", bin.to_str().unwrap(), "--write-config", config.to_str().unwrap()];
+    let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = format!("http://{}", collector.local_addr().unwrap());
+    let takes_all = axum::Router::new().route("/v1/traces", axum::routing::post(async || "{}"));
+    tokio::spawn(async move { axum::serve(collector, takes_all).await.unwrap() });
+    let places = [
+        "--stand-ins",
+        bin.to_str().unwrap(),
+        "--write-config",
+        config.to_str().unwrap(),
+        "--export-otlp",
+        &at,
+    ];
     let lab = Lab::start(
         &[&["--app", "chain-3", "--history", "61m", "--scrape", "5s", "--speed", "5"][..], &places].concat(),
     );
@@ -173,6 +184,8 @@ async fn faults_strike_and_operators_help() {
         .map(|text| serde_json::from_str(&text).unwrap())
         .unwrap();
     assert_eq!(state["faults"].as_array().unwrap().len(), 1);
+    let exported = &state["export"][0];
+    assert!(exported["sent"].as_u64().unwrap() > 0 && exported["failed"] == 0, "{exported}");
 }
 
 fn run(program: &Path, args: &[&str]) -> String {
