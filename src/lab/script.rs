@@ -18,6 +18,9 @@ use super::cluster::Cluster;
 use super::fault::{Fault, FaultKind};
 use crate::domain::Clean;
 
+/// Longest message about a script's form, in grapheme clusters.
+const MESSAGE: usize = 600;
+
 /// What is wrong with a script.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
@@ -93,8 +96,7 @@ pub fn parse(
     cluster: &Cluster,
     live_s: f64,
 ) -> Result<Vec<Fault>, ScriptError> {
-    let file: File =
-        toml::from_str(text).map_err(|error| ScriptError::Form(Clean::new(&error.to_string())))?;
+    let file: File = toml::from_str(text).map_err(|error| form(text, &error))?;
     let mut faults = Vec::new();
     for (index, entry) in file.fault.into_iter().enumerate() {
         let number = index + 1;
@@ -117,6 +119,13 @@ pub fn parse(
         });
     }
     Ok(faults)
+}
+
+fn form(text: &str, error: &toml::de::Error) -> ScriptError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    // Long enough for the list of all kinds.
+    ScriptError::Form(Clean::capped(&format!("line {line}: {}", error.message()), MESSAGE))
 }
 
 fn check(kind: &FaultKind, number: usize, app: &Application, cluster: &Cluster) -> Result<(), ScriptError> {
