@@ -102,7 +102,7 @@ pub fn of(app: &Application, cluster: &Cluster) -> Vec<Incident> {
     }
     if let Some(id) = logic {
         let service = name(id);
-        add(format!("packets of {service} are late"), vec![FaultKind::NetworkDelay { service }], id, 0.9);
+        add(format!("packets of {service} are late"), vec![FaultKind::NetworkDelay { service }], id, 1.0);
     }
     let node =
         logic.and_then(|id| cluster.placement.get(id)?.first().copied()).and_then(|at| cluster.nodes.get(at));
@@ -133,7 +133,7 @@ pub fn of(app: &Application, cluster: &Cluster) -> Vec<Incident> {
             format!("{service} is slower, and no metric says why"),
             vec![FaultKind::Latent { service }],
             id,
-            0.9,
+            1.0,
         );
         add("far more requests than usual".to_owned(), vec![FaultKind::LoadSurge], id, 0.35);
     }

@@ -13,7 +13,7 @@ const KEYS_HINT: usize = 1;
 fn line(driver: &Driver) -> String {
     let text = driver.text();
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len() - 1 - KEYS_HINT].trim_end().to_owned()
+    lines[lines.len() - 1 - KEYS_HINT].trim_end_matches('|').trim_end().to_owned()
 }
 
 fn scene(driver: &mut Driver, scene: Scene) {
