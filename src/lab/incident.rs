@@ -51,7 +51,7 @@ impl Incident {
         let service = &case.app.services[self.service];
         for replicas in service.replicas + 1..=service.replicas + MOST {
             if case.tail_after(&[(remedied, Change::Replicas(self.service, replicas))])?.met {
-                let kind = if service.kind == Kind::Database { "statefulset" } else { "deployment" };
+                let kind = if service.kind == Kind::Database { "sts" } else { "deploy" };
                 let command = format!("scale {kind}/{} --replicas={replicas}", service.name);
                 return Ok(Some(Remedy { service: self.service, replicas, command }));
             }
@@ -163,7 +163,7 @@ mod tests {
         assert!(!case.tail(&Default::default()).unwrap().met);
         let remedy = incident.remedy(&app, &cluster, &settings).unwrap().expect("replicas help");
         assert!(remedy.replicas > app.services[remedy.service].replicas);
-        assert!(remedy.command.starts_with("scale deployment/chain-"), "{}", remedy.command);
+        assert!(remedy.command.starts_with("scale deploy/chain-"), "{}", remedy.command);
     }
 
     #[test]

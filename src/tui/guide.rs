@@ -22,8 +22,8 @@ pub enum Scene {
     Recovered,
 }
 
-/// What the guide says now.
-pub fn words(scene: &Scene, state: &State) -> String {
+/// What the guide says now, on at most `room` cells where that can be.
+pub fn words(scene: &Scene, state: &State, room: usize) -> String {
     let key = |action: Action| {
         state
             .keymap
@@ -63,7 +63,12 @@ pub fn words(scene: &Scene, state: &State) -> String {
                 (Some(VerdictKind::Unsure | VerdictKind::Unresolved), _) => {
                     format!("Not sure yet. {} asks again when there is a window more.", key(Action::Diagnose))
                 }
-                (Some(_), Some(remedy)) => format!("Remedy, in another terminal: {remedy}"),
+                (Some(_), Some(remedy)) => {
+                    // The command is there to be copied: it must not be cut.
+                    let forms = ["Remedy, in another terminal: ", "Remedy: ", ""];
+                    let form = forms.into_iter().find(|form| form.len() + remedy.width() <= room);
+                    format!("{}{remedy}", form.unwrap_or_default())
+                }
                 (Some(_), None) => "More replicas do not help against this; it passes by itself.".to_owned(),
             },
         },

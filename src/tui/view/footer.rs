@@ -35,8 +35,8 @@ pub(super) fn draw_guide(state: &State, theme: &Theme, area: Rect, buf: &mut Buf
     let Some(scene) = state.scene.as_ref().filter(|_| !area.is_empty()) else { return };
     let inner = paint::indent(area, 1);
     let sign = format!("{} ", state.symbols().cursor);
-    let words = guide::words(scene, state);
     let room = usize::from(inner.width).saturating_sub(2);
+    let words = guide::words(scene, state, room);
     let text = paint::clip(&words, room, state.symbols().ellipsis).into_owned();
     let line = vec![span(sign, theme.style(Role::Key)), span(text, theme.style(Role::Notice))];
     paint::line(buf, inner, 0, &line.into());
