@@ -244,6 +244,15 @@ pub struct LabArgs {
     /// Write a configuration of sagetop for this lab
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
+    /// Send spans to a collector as well: OTLP over HTTP (JSON), such as http://localhost:4318
+    #[arg(long, value_name = "URL")]
+    pub export_otlp: Option<String>,
+    /// Send spans to a collector as well: Zipkin v2, such as http://localhost:9411
+    #[arg(long, value_name = "URL")]
+    pub export_zipkin: Option<String>,
+    /// Make `kubectl` and `ssh` for this lab in a folder, to be put first in PATH
+    #[arg(long, value_name = "DIR")]
+    pub stand_ins: Option<PathBuf>,
     /// List what can happen in the demo of this application instead
     #[arg(long)]
     pub incidents: bool,

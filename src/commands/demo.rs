@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -23,6 +24,8 @@ use crate::lab::stage::StageError;
 use crate::tui;
 use crate::tui::guide::Scene;
 
+/// Factor on the objective's limit.
+const HEADROOM: f64 = 1.4;
 /// From the trained model to the incident: time to look around.
 const CALM: Duration = Duration::from_secs(30);
 /// Events under way to the screens; the engine waits rather than piling up more.
@@ -36,6 +39,9 @@ const SCENES: usize = 8;
 pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit, Error> {
     let folder = folder()?;
     let mut plan = lab::plan(&lab_args(args))?;
+    // At the day's peak a healthy tail comes close to the lab's objective, and a newcomer would take that
+    // for the incident.
+    Arc::make_mut(&mut plan.app).objective.limit_ms *= HEADROOM;
     let incidents = incident::of(&plan.app, &plan.cluster);
     let number = args.incident.unwrap_or((args.seed as usize).wrapping_sub(1) % incidents.len().max(1));
     let incident = incidents.into_iter().nth(number).ok_or_else(|| {
@@ -83,13 +89,24 @@ async fn tell(
 ) {
     let _ = scenes.send(Scene::Quiet).await;
     let mut act = Act::Learning;
+    let struck = Arc::new(AtomicBool::new(false));
     while let Some(event) = from.recv().await {
         match (&act, &event) {
             (Act::Learning, EngineEvent::Model(ModelState::Ready(_))) => {
                 act = Act::Incident;
-                tokio::spawn(strike(scenes.clone(), orders.clone(), faults.clone(), remedy.clone()));
+                tokio::spawn(strike(
+                    struck.clone(),
+                    scenes.clone(),
+                    orders.clone(),
+                    faults.clone(),
+                    remedy.clone(),
+                ));
             }
-            (Act::Incident, EngineEvent::Snapshot(snapshot)) if violated(snapshot) => act = Act::Violated,
+            (Act::Incident, EngineEvent::Snapshot(snapshot))
+                if struck.load(Ordering::Acquire) && violated(snapshot) =>
+            {
+                act = Act::Violated;
+            }
             (Act::Violated, EngineEvent::Snapshot(snapshot)) if !violated(snapshot) => {
                 act = Act::Over;
                 let _ = scenes.send(Scene::Recovered).await;
@@ -110,12 +127,19 @@ enum Act {
     Over,
 }
 
-async fn strike(scenes: Sender<Scene>, orders: Orders, faults: Vec<Fault>, remedy: Option<Clean>) {
+async fn strike(
+    struck: Arc<AtomicBool>,
+    scenes: Sender<Scene>,
+    orders: Orders,
+    faults: Vec<Fault>,
+    remedy: Option<Clean>,
+) {
     sleep(CALM).await;
     let injected =
         tokio::task::spawn_blocking(move || faults.into_iter().try_for_each(|fault| orders.inject(fault)));
     match injected.await {
         Ok(Ok(())) => {
+            struck.store(true, Ordering::Release);
             let _ = scenes.send(Scene::Incident { remedy }).await;
         }
         Ok(Err(error)) => tracing::error!(error, "the incident did not strike"),
@@ -142,6 +166,9 @@ fn lab_args(args: &DemoArgs) -> LabArgs {
         jaeger_port: 0,
         control_port: 0,
         write_config: None::<PathBuf>,
+        export_otlp: None,
+        export_zipkin: None,
+        stand_ins: None,
         incidents: false,
         schema: false,
     }

@@ -13,6 +13,7 @@ use super::{Error, Exit, Output};
 use crate::cli::LabArgs;
 use crate::lab::app;
 use crate::lab::cluster::Cluster;
+use crate::lab::export::{self, Protocol};
 use crate::lab::incident;
 use crate::lab::measure::Measurement;
 use crate::lab::script;
@@ -75,7 +76,12 @@ pub fn plan(args: &LabArgs) -> Result<Plan, Error> {
     // Simulated time 0 is a time of day, so that the daily cycle fits the clock on the wall.
     let start = Timestamp::now().as_second() - args.history.as_secs().cast_signed();
     settings.start = start.rem_euclid(86_400).unsigned_abs() * crate::lab::sim::SECOND;
-    Ok(Plan { app, cluster, settings, measurement, history, faults, speed: args.speed, ports })
+    let collector =
+        |url: &Option<String>, protocol| url.as_ref().map(|url| export::Settings::new(url, protocol));
+    let collectors =
+        [collector(&args.export_otlp, Protocol::Otlp), collector(&args.export_zipkin, Protocol::Zipkin)];
+    let collectors = collectors.into_iter().flatten().collect();
+    Ok(Plan { app, cluster, settings, measurement, history, faults, speed: args.speed, collectors, ports })
 }
 
 /// Simulates the history with a progress bar.
@@ -112,6 +118,9 @@ fn announce(stage: &Stage, args: &LabArgs, out: &mut Output) -> Result<(), Error
     let config = stage.config();
     if let Some(path) = &args.write_config {
         std::fs::write(path, &config).map_err(|source| Error::Write { path: path.clone(), source })?;
+    }
+    if let Some(folder) = &args.stand_ins {
+        stage.install(folder)?;
     }
     let ports = stage.plan.ports;
     let url = |port: u16| format!("http://127.0.0.1:{port}");

@@ -13,7 +13,7 @@ const LENGTH_S: f64 = 3_600.0;
 /// Simulated before a remedy is tried out, in seconds.
 const WARM_UP_S: f64 = 30.0;
 /// Most replicas that a remedy adds.
-const MOST: u32 = 4;
+const MOST: u32 = 6;
 
 /// Something that happens.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,26 +71,25 @@ pub struct Remedy {
     pub command: String,
 }
 
-/// The incidents of an application, always in the same order.
+/// The incidents of an application, always in the same order. How bad they are is chosen so that the
+/// objective of the embedded applications is clearly violated and the application still answers.
 pub fn of(app: &Application, cluster: &Cluster) -> Vec<Incident> {
     let load = offered(app);
     let mut busy: Vec<ServiceId> = (0..app.services.len()).filter(|id| load[*id].calls > 0.0).collect();
     busy.sort_by(|a, b| load[*b].of_limit.total_cmp(&load[*a].of_limit));
     let entry = app.entry();
-    let of_kind = |kinds: &[Kind]| {
-        busy.iter().copied().filter(|id| Some(*id) != entry && kinds.contains(&app.services[*id].kind)).next()
-    };
-    let logic = of_kind(&[Kind::Stateless]);
-    let store = of_kind(&[Kind::Database]).or(of_kind(&[Kind::Redis, Kind::Cache]));
+    let of_kind =
+        |kind: Kind| busy.iter().copied().find(|id| Some(*id) != entry && app.services[*id].kind == kind);
+    let (logic, store) = (of_kind(Kind::Stateless), of_kind(Kind::Database));
     let name = |id: ServiceId| app.services[id].name.to_string();
     let mut all = Vec::new();
-    let mut add = |title: String, kinds: Vec<FaultKind>, service: ServiceId| {
-        let fault = |(id, kind)| Fault { id, kind, from_s: 0.0, until_s: LENGTH_S, intensity: 0.8 };
+    let mut add = |title: String, kinds: Vec<FaultKind>, service: ServiceId, intensity: f64| {
+        let fault = |(id, kind)| Fault { id, kind, from_s: 0.0, until_s: LENGTH_S, intensity };
         all.push(Incident { title, faults: (1..).zip(kinds).map(fault).collect(), service });
     };
     if let Some(id) = logic {
         let service = name(id);
-        add(format!("the CPU quota of {service} was cut"), vec![FaultKind::QuotaCut { service }], id);
+        add(format!("the CPU quota of {service} was cut"), vec![FaultKind::QuotaCut { service }], id, 0.5);
     }
     if let Some(id) = store {
         let service = name(id);
@@ -98,17 +97,23 @@ pub fn of(app: &Application, cluster: &Cluster) -> Vec<Incident> {
             format!("the disk of {service} is busy with something else"),
             vec![FaultKind::DiskContention { service }],
             id,
+            0.7,
         );
     }
     if let Some(id) = logic {
         let service = name(id);
-        add(format!("packets of {service} are late"), vec![FaultKind::NetworkDelay { service }], id);
+        add(format!("packets of {service} are late"), vec![FaultKind::NetworkDelay { service }], id, 1.0);
     }
     let node =
         logic.and_then(|id| cluster.placement.get(id)?.first().copied()).and_then(|at| cluster.nodes.get(at));
     if let (Some(node), Some(id)) = (node, logic) {
         let node = node.name.to_string();
-        add(format!("something else on {node} takes its CPU"), vec![FaultKind::NoisyNeighbour { node }], id);
+        add(
+            format!("something else on {node} takes its CPU"),
+            vec![FaultKind::NoisyNeighbour { node }],
+            id,
+            0.7,
+        );
     }
     if let (Some(first), Some(second)) = (logic, store) {
         let kinds = vec![
@@ -119,12 +124,55 @@ pub fn of(app: &Application, cluster: &Cluster) -> Vec<Incident> {
             format!("a runaway process in {}, and {}'s disk is busy", name(first), name(second)),
             kinds,
             first,
+            0.6,
         );
     }
     if let Some(id) = logic {
         let service = name(id);
-        add(format!("{service} is slower, and no metric says why"), vec![FaultKind::Latent { service }], id);
-        add("far more requests than usual".to_owned(), vec![FaultKind::LoadSurge], id);
+        add(
+            format!("{service} is slower, and no metric says why"),
+            vec![FaultKind::Latent { service }],
+            id,
+            1.0,
+        );
+        add("far more requests than usual".to_owned(), vec![FaultKind::LoadSurge], id, 0.35);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::lab::app::named;
+
+    #[test]
+    fn the_first_incident_violates_the_objective_and_has_a_remedy() {
+        let app = Arc::new(named("chain-3").unwrap());
+        let cluster = Cluster::for_application(&app, 2);
+        let settings = Settings { seed: 1, start: 13 * 3_600 * SECOND, ..Settings::default() };
+        let incident = of(&app, &cluster).remove(0);
+        let case = Case {
+            app: app.clone(),
+            cluster: cluster.clone(),
+            settings: settings.clone(),
+            faults: incident.faults.clone(),
+            changes: Vec::new(),
+            window: (30 * SECOND, 60 * SECOND),
+        };
+        assert!(!case.tail(&Default::default()).unwrap().met);
+        let remedy = incident.remedy(&app, &cluster, &settings).unwrap().expect("replicas help");
+        assert!(remedy.replicas > app.services[remedy.service].replicas);
+        assert!(remedy.command.starts_with("scale deployment/chain-"), "{}", remedy.command);
+    }
+
+    #[test]
+    fn embedded_applications_have_incidents_of_many_kinds() {
+        for name in ["hotel-reservation", "social-network", "media", "online-boutique"] {
+            let app = named(name).unwrap();
+            let incidents = of(&app, &Cluster::for_application(&app, 4));
+            assert!(incidents.len() >= 5, "{name}: {}", incidents.len());
+            assert_eq!(incidents, of(&app, &Cluster::for_application(&app, 4)));
+        }
+    }
 }

@@ -18,6 +18,9 @@ use super::cluster::Cluster;
 use super::fault::{Fault, FaultKind};
 use crate::domain::Clean;
 
+/// Longest message about a script's form, in grapheme clusters.
+const MESSAGE: usize = 600;
+
 /// What is wrong with a script.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
@@ -93,8 +96,7 @@ pub fn parse(
     cluster: &Cluster,
     live_s: f64,
 ) -> Result<Vec<Fault>, ScriptError> {
-    let file: File =
-        toml::from_str(text).map_err(|error| ScriptError::Form(Clean::new(&error.to_string())))?;
+    let file: File = toml::from_str(text).map_err(|error| form(text, &error))?;
     let mut faults = Vec::new();
     for (index, entry) in file.fault.into_iter().enumerate() {
         let number = index + 1;
@@ -119,6 +121,13 @@ pub fn parse(
     Ok(faults)
 }
 
+fn form(text: &str, error: &toml::de::Error) -> ScriptError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    // Long enough for the list of all kinds.
+    ScriptError::Form(Clean::capped(&format!("line {line}: {}", error.message()), MESSAGE))
+}
+
 fn check(kind: &FaultKind, number: usize, app: &Application, cluster: &Cluster) -> Result<(), ScriptError> {
     let (what, name, known): (_, _, Vec<&str>) = match (kind.service(), kind.node()) {
         (Some(service), _) => ("service", service, app.services.iter().map(|known| &*known.name).collect()),
@@ -136,4 +145,60 @@ fn check(kind: &FaultKind, number: usize, app: &Application, cluster: &Cluster) 
         name: Clean::new(name),
         likely: likely.map(|(_, known)| known.to_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::lab::app::named;
+
+    fn read(text: &str) -> Result<Vec<Fault>, String> {
+        let app = named("chain-3").unwrap();
+        parse(text, &app, &Cluster::for_application(&app, 2), 3_600.0).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn times_count_from_the_beginning_of_life() {
+        let faults = read(
+            "[[fault]]\nkind = \"cpu-hog\"\nservice = \"chain-1\"\nat = \"5m\"\nfor = \"10m\"\nintensity = 0.5\n\
+             [[fault]]\nkind = \"noisy-neighbour\"\nnode = \"node-2\"\nbefore = \"30m\"\nfor = \"90s\"\n\
+             [[fault]]\nkind = \"load-surge\"\nbefore = \"2h\"\nfor = \"1m\"\n",
+        )
+        .unwrap();
+        let times: Vec<_> =
+            faults.iter().map(|fault| (fault.from_s, fault.until_s, fault.intensity)).collect();
+        assert_eq!(times, [(3_900.0, 4_500.0, 0.5), (1_800.0, 1_890.0, 1.0), (0.0, 60.0, 1.0)]);
+        assert_eq!(faults[1].kind, FaultKind::NoisyNeighbour { node: "node-2".to_owned() });
+        assert_eq!(faults.iter().map(|fault| fault.id).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, said) in [
+            (
+                "[[fault]]\nkind = \"cpu-hog\"\nservice = \"chain-12\"\nat = \"0s\"\nfor = \"1m\"",
+                "no service `chain-12`, but there is `chain-",
+            ),
+            (
+                "[[fault]]\nkind = \"noisy-neighbour\"\nnode = \"nod-1\"\nat = \"0s\"\nfor = \"1m\"",
+                "no node `nod-1`, but there is `node-1`",
+            ),
+            (
+                "[[fault]]\nkind = \"load-surge\"\nat = \"0s\"\nfor = \"1m\"\nintensity = 2.0",
+                "`intensity` is 2",
+            ),
+            (
+                "[[fault]]\nkind = \"load-surge\"\nat = \"0s\"\nbefore = \"1m\"\nfor = \"1m\"",
+                "one of `at` and `before`",
+            ),
+            ("[[fault]]\nkind = \"load-serge\"\nat = \"0s\"\nfor = \"1m\"", "load-surge"),
+            ("[[fault]]\nkind = \"load-surge\"\nat = \"0s\"\nfor = \"soon\"", "`soon` is not a duration"),
+            ("[[fault]\n", "line 1"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(said), "{text}\n{error}");
+        }
+        assert_eq!(read("").unwrap(), []);
+    }
 }

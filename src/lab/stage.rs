@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::app::{AppError, Application};
 use super::cluster::Cluster;
+use super::export::{self, Exporter};
 use super::fault::Fault;
 use super::live::{Handle, Orders};
 use super::measure::Measurement;
@@ -39,6 +40,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// How fast it lives.
     pub speed: f64,
+    /// Collectors that get the spans of its life.
+    pub collectors: Vec<export::Settings>,
     /// Where its servers listen, on loopback; 0 is any port.
     pub ports: Ports,
 }
@@ -63,6 +66,9 @@ pub enum StageError {
     /// Application, cluster and faults do not fit together.
     #[error(transparent)]
     Sim(#[from] SimError),
+    /// A collector's address.
+    #[error(transparent)]
+    Export(#[from] export::Error),
     /// A server cannot listen.
     #[error("cannot listen on 127.0.0.1:{port}: {source}")]
     Listen {
@@ -125,6 +131,9 @@ impl Plan {
     pub async fn live(mut self, mut world: World) -> Result<Stage, StageError> {
         let now_ns = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
         world.advance(now_ns.saturating_sub(self.measurement.epoch_ns).max(0).cast_unsigned());
+        let start = |settings| Exporter::start(settings).map(Arc::new);
+        let collectors = self.collectors.iter().map(start).collect::<Result<Vec<_>, _>>()?;
+        world.export(collectors.clone());
         let stores = world.stores();
         let exporters = world.exporters().clone();
         let mut listeners = Vec::new();
@@ -139,8 +148,14 @@ impl Plan {
         let api = Arc::new(Mutex::new(ClusterApi::new(&self.app, &self.cluster, epoch_ms)));
         let handle = Handle::start(world, self.speed, api.clone()).map_err(StageError::Thread)?;
         let token = token();
-        let routers =
-            serve::routers(&stores, exporters, handle.orders(), &self, Control::new(api, token.clone()));
+        let routers = serve::routers(
+            &stores,
+            exporters,
+            handle.orders(),
+            collectors,
+            &self,
+            Control::new(api, token.clone()),
+        );
         let mut servers = JoinSet::new();
         for (listener, router) in listeners.into_iter().zip(routers) {
             servers.spawn(async move { axum::serve(listener, router).await });

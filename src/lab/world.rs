@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::app::{Application, ServiceId, Transport, sites};
 use super::cluster::Cluster;
+use super::export::Exporter;
 use super::fault::Fault;
 use super::measure::exporters::{Exporters, Probe};
 use super::measure::noise::unit;
@@ -58,6 +59,7 @@ pub struct World {
     app: Arc<Application>,
     epoch_ns: i64,
     stores: Arc<Stores>,
+    collectors: Vec<Arc<Exporter>>,
 }
 
 /// What observes the requests.
@@ -101,7 +103,16 @@ impl World {
             now: RwLock::new(None),
             clock_ms: AtomicI64::new(epoch_ns.div_euclid(1_000_000)),
         };
-        Ok(Self { sim, seen, scraper, channels: channels(&app), app, epoch_ns, stores: Arc::new(stores) })
+        Ok(Self {
+            sim,
+            seen,
+            scraper,
+            channels: channels(&app),
+            app,
+            epoch_ns,
+            stores: Arc::new(stores),
+            collectors: Vec::new(),
+        })
     }
 
     /// What the servers read.
@@ -131,6 +142,11 @@ impl World {
             let now_ms = (self.epoch_ns + self.sim.now().cast_signed()).div_euclid(1_000_000);
             self.stores.clock_ms.store(now_ms, Ordering::Release);
         }
+    }
+
+    /// From now on, spans go to these collectors as well.
+    pub fn export(&mut self, collectors: Vec<Arc<Exporter>>) {
+        self.collectors = collectors;
     }
 
     /// Brings what the exporters show up to date.
@@ -178,6 +194,9 @@ impl World {
         }
         let mut traces = self.stores.traces.write().unwrap_or_else(PoisonError::into_inner);
         for span in spans {
+            for collector in &self.collectors {
+                collector.offer(span.clone());
+            }
             traces.push(span);
         }
     }

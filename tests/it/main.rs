@@ -18,6 +18,7 @@ mod lab_jaeger;
 mod lab_jaeger_wire;
 mod lab_kubectl;
 mod lab_operators;
+mod lab_program;
 mod lab_promql;
 mod lab_ssh;
 mod licences;

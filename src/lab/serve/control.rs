@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/lab/v1/kube/…` | the Kubernetes API |
 //! | `/lab/v1/token/TOKEN/kube/…` | the same for a real kubectl, which sends no token over plain HTTP |
-//! | `POST /lab/v1/ssh` | a command on a machine ([`SshRequest`] to [`SshResponse`]) |
+//! | `POST /lab/v1/ssh` | a command on a machine ([`SshRequest`] to [`SshResponse`](crate::lab::standin::SshResponse)) |
 //! | `GET`, `PUT /lab/v1/manners` | how operators are treated ([`Manners`]) |
 //!
 //! All of them want the lab's token, as a bearer token or in the path.

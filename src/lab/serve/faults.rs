@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 
 use crate::lab::app::Application;
 use crate::lab::cluster::Cluster;
+use crate::lab::export::Exporter;
 use crate::lab::fault::Fault;
 use crate::lab::live::Orders;
 use crate::lab::script;
+use crate::lab::stage::Plan;
 use crate::lab::world::Stores;
 
 /// What the handlers share.
@@ -22,13 +24,15 @@ struct Control {
     app: Arc<Application>,
     cluster: Cluster,
     orders: Orders,
+    collectors: Vec<Arc<Exporter>>,
     /// Faults injected here and in the script, with their start by the lab's clock in milliseconds.
     faults: Mutex<Vec<(i64, Fault)>>,
 }
 
 /// `GET /lab/v1/state`; `POST /lab/v1/faults` takes a script of faults as TOML, whose `at` counts from now.
-pub fn router(stores: Arc<Stores>, app: Arc<Application>, cluster: Cluster, orders: Orders) -> Router {
-    let control = Control { stores, app, cluster, orders, faults: Mutex::default() };
+pub fn router(stores: Arc<Stores>, plan: &Plan, orders: Orders, collectors: Vec<Arc<Exporter>>) -> Router {
+    let (app, cluster) = (plan.app.clone(), plan.cluster.clone());
+    let control = Control { stores, app, cluster, orders, collectors, faults: Mutex::default() };
     Router::new()
         .route("/lab/v1/state", get(state))
         .route("/lab/v1/faults", post(inject))
@@ -47,7 +51,20 @@ async fn state(State(control): State<Arc<Control>>) -> Json<Value> {
         "nodes": control.cluster.nodes.iter().map(|node| &*node.name).collect::<Vec<_>>(),
         "objective": { "quantile": control.app.objective.quantile, "limit_ms": control.app.objective.limit_ms },
         "faults": faults.collect::<Vec<_>>(),
+        "export": control.collectors.iter().map(|collector| exported(collector)).collect::<Vec<_>>(),
     }))
+}
+
+/// What has become of the spans for a collector.
+fn exported(collector: &Exporter) -> Value {
+    let counts = collector.counts();
+    json!({
+        "sent": counts.sent,
+        "failed": counts.failed,
+        "dropped": counts.dropped,
+        "retries": counts.retries,
+        "trouble": counts.trouble,
+    })
 }
 
 async fn inject(State(control): State<Arc<Control>>, text: String) -> Response {

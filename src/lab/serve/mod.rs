@@ -14,6 +14,7 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use jiff::Timestamp;
 
+use crate::lab::export::Exporter;
 use crate::lab::live::Orders;
 use crate::lab::measure::exporters::Exporters;
 use crate::lab::stage::Plan;
@@ -49,6 +50,7 @@ pub fn routers(
     stores: &Arc<Stores>,
     exporters: Exporters,
     orders: Orders,
+    collectors: Vec<Arc<Exporter>>,
     plan: &Plan,
     cluster: Control,
 ) -> [Router; 3] {
@@ -56,7 +58,7 @@ pub fn routers(
     let clock: Clock = Arc::new(move || of_clock.clock_ms());
     let prometheus = prometheus::router(Prometheus::new(stores.samples.clone(), clock.clone()));
     let pages = pages::router(stores.clone(), exporters, plan.ports.control);
-    let faults = faults::router(stores.clone(), plan.app.clone(), plan.cluster.clone(), orders);
+    let faults = faults::router(stores.clone(), plan, orders, collectors);
     [
         dated(prometheus, clock.clone()),
         jaeger::router(stores.traces.clone(), clock, jaeger::Release::default()),

@@ -58,7 +58,7 @@ pub struct Ask<'a> {
 }
 
 impl Lab {
-    /// The lab of the environment, or else of the kubeconfig that [`super::install`] wrote.
+    /// The lab of the environment, or else of the kubeconfig that [`super::install()`] wrote.
     pub fn find(kubeconfig: Option<&Value>) -> Result<Self, Lost> {
         if let Ok(address) = std::env::var(ADDRESS)
             && !address.is_empty()

@@ -8,7 +8,7 @@
 //!
 //! The program runs them as it runs the real ones: found in a folder of links that stands first in
 //! `PATH`, or by an explicit path. They speak to the lab at [`ADDRESS`] with [`TOKEN`]; where the
-//! environment was cleaned, what [`install`] wrote beside the links tells them the same.
+//! environment was cleaned, what [`install()`] wrote beside the links tells them the same.
 
 pub mod connection;
 mod install;

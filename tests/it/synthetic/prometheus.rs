@@ -96,7 +96,7 @@ fn keep(folder: &Path, program: Command) -> Child {
 impl Prometheus {
     /// Serves a copy (of hard links: blocks are never written to) of `blocks`.
     pub fn over(blocks: &Path) -> Self {
-        Self::start(&[], |data| {
+        Self::start("", &[], |data| {
             let copied = Command::new("cp").arg("-rl").args([blocks, data]).status().unwrap();
             assert!(copied.success());
         })
@@ -104,15 +104,20 @@ impl Prometheus {
 
     /// Serves nothing yet, but takes samples by remote write.
     pub fn empty() -> Self {
-        Self::start(&["--web.enable-remote-write-receiver"], |_| {})
+        Self::start("", &["--web.enable-remote-write-receiver"], |_| {})
     }
 
-    fn start(options: &[&str], fill: impl FnOnce(&Path)) -> Self {
+    /// Scrapes what `config` says.
+    pub fn scraping(config: &str) -> Self {
+        Self::start(config, &[], |_| {})
+    }
+
+    fn start(text: &str, options: &[&str], fill: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("sagetop-prometheus-").tempdir().unwrap().keep();
         let data = folder.join("data");
         fill(&data);
         let config = folder.join("prometheus.yml");
-        std::fs::write(&config, "").unwrap();
+        std::fs::write(&config, text).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut program = Command::new("prometheus");
         program

@@ -5,6 +5,7 @@ mod cost;
 mod driver;
 mod fixture;
 mod fuzz;
+mod guide;
 mod keys;
 mod numbers;
 mod pacing;
