@@ -1,7 +1,5 @@
 //! The kubectl stand-in: what its commands do to the lab, and that it says what kubectl says.
 
-use std::path::Path;
-
 use sagetop::lab::sim::Change;
 use sagetop::lab::standin::Manners;
 use serde_json::json;
