@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::session::Session;
 use super::{Error, Exit, lab, screens};
 use crate::cli::{DemoArgs, Global, LabArgs, ScreenArgs};
-use crate::domain::{Clean, SloState};
+use crate::domain::Clean;
 use crate::engine::{self, EngineEvent, ModelState};
 use crate::lab::fault::Fault;
 use crate::lab::incident;
@@ -37,7 +37,7 @@ const SCENES: usize = 8;
 
 /// Runs it.
 pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit, Error> {
-    let folder = folder()?;
+    tui::require_terminal()?;
     let mut plan = lab::plan(&lab_args(args))?;
     // At the day's peak a healthy tail comes close to the lab's objective, and a newcomer would take that
     // for the incident.
@@ -52,6 +52,8 @@ pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit
     })?;
     let remedy = incident.remedy(&plan.app, &plan.cluster, &plan.settings).map_err(StageError::Sim)?;
     let world = lab::history(&mut plan)?;
+    // Not before: from here on, whatever ends the screens in an orderly way removes it.
+    let folder = folder()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let stage = runtime.block_on(plan.live(world))?;
     let kubectl = stage.install(folder.path())?.folder.join("kubectl");
@@ -148,7 +150,7 @@ async fn strike(
 }
 
 fn violated(snapshot: &Arc<engine::Snapshot>) -> bool {
-    snapshot.slos.iter().any(|slo| matches!(slo.state, SloState::Burning | SloState::Breached))
+    snapshot.slos.iter().any(tui::guide::violated)
 }
 
 fn lab_args(args: &DemoArgs) -> LabArgs {

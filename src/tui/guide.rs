@@ -5,7 +5,7 @@
 
 use super::action::Action;
 use super::state::{Screen, State};
-use crate::domain::{Clean, SloState, VerdictKind};
+use crate::domain::{Clean, SloStatus, VerdictKind};
 use crate::engine::ModelState;
 
 /// How far the story is.
@@ -22,6 +22,11 @@ pub enum Scene {
     Recovered,
 }
 
+/// Whether the objective is missed now; its state may stay BURNING for a while after that.
+pub fn violated(slo: &SloStatus) -> bool {
+    slo.observed_ms.is_some_and(|observed| observed > slo.objective_ms)
+}
+
 /// What the guide says now, on at most `room` cells where that can be.
 pub fn words(scene: &Scene, state: &State, room: usize) -> String {
     let key = |action: Action| {
@@ -31,12 +36,7 @@ pub fn words(scene: &Scene, state: &State, room: usize) -> String {
             .first()
             .map_or_else(|| action.hint().to_owned(), |key| key.label(state.ascii))
     };
-    let violated = state
-        .live
-        .snapshot
-        .iter()
-        .flat_map(|s| &s.slos)
-        .any(|slo| matches!(slo.state, SloState::Burning | SloState::Breached));
+    let violated = state.live.snapshot.iter().flat_map(|s| &s.slos).any(violated);
     match scene {
         Scene::Quiet if !matches!(state.live.model, Some(ModelState::Ready(_) | ModelState::Stale(..))) => {
             format!(

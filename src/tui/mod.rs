@@ -28,7 +28,7 @@ mod words;
 
 use std::time::Duration;
 
-pub use run::run;
+pub use run::{require_terminal, run};
 use tokio::sync::mpsc;
 
 use crate::config::Problems;

@@ -34,12 +34,7 @@ pub async fn run(
     requests: mpsc::Sender<Request>,
     mut options: TuiOptions,
 ) -> Result<(), TuiError> {
-    for (is_terminal, name) in [(io::stdin().is_terminal(), "input"), (io::stdout().is_terminal(), "output")]
-    {
-        if !is_terminal {
-            return Err(TuiError::NotATerminal(name));
-        }
-    }
+    require_terminal()?;
     let mut signals = Signals::new()?;
     let _hook = PanicHook::install();
     let _guard = Guard::new()?;
@@ -106,6 +101,20 @@ pub async fn run(
             None => {}
         }
     }
+}
+
+/// Says so when there is nothing to draw on.
+///
+/// # Errors
+/// Standard input or output is no terminal.
+pub fn require_terminal() -> Result<(), TuiError> {
+    for (is_terminal, name) in [(io::stdin().is_terminal(), "input"), (io::stdout().is_terminal(), "output")]
+    {
+        if !is_terminal {
+            return Err(TuiError::NotATerminal(name));
+        }
+    }
+    Ok(())
 }
 
 async fn next<T>(from: &mut Option<mpsc::Receiver<T>>) -> Option<T> {

@@ -213,3 +213,11 @@ fn wrong_arguments_say_what_is_wrong() {
         assert!(error.contains(said), "{error}");
     }
 }
+
+#[test]
+fn the_demo_wants_a_terminal_before_it_begins() {
+    let done = Command::new(env!("CARGO_BIN_EXE_sagetop")).arg("demo").stdin(Stdio::null()).output().unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    let error = String::from_utf8(done.stderr).unwrap();
+    assert!(error.contains("need a terminal"), "{error}");
+}
