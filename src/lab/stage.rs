@@ -18,7 +18,7 @@ use super::measure::Measurement;
 use super::serve::{self, control::Control};
 use super::sim::{SECOND, Settings, SimError};
 use super::standin::{self, ClusterApi, InstallError, Installed};
-use super::world::{Stores, World};
+use super::world::World;
 
 /// Simulated time between two reports of progress.
 const STEP_S: u64 = 300;
@@ -93,8 +93,6 @@ pub enum StageError {
 pub struct Stage {
     /// What it is made of; the ports are the real ones.
     pub plan: Plan,
-    /// What the servers read.
-    pub stores: Arc<Stores>,
     /// Whoever knows it may operate the cluster.
     token: String,
     handle: Handle,
@@ -160,7 +158,7 @@ impl Plan {
         for (listener, router) in listeners.into_iter().zip(routers) {
             servers.spawn(async move { axum::serve(listener, router).await });
         }
-        Ok(Stage { plan: self, stores, token, handle, servers })
+        Ok(Stage { plan: self, token, handle, servers })
     }
 }
 

@@ -25,7 +25,7 @@ struct Control {
     cluster: Cluster,
     orders: Orders,
     collectors: Vec<Arc<Exporter>>,
-    /// Faults injected here and in the script, with their start by the lab's clock in milliseconds.
+    /// Faults injected here, and when by the lab's clock in milliseconds.
     faults: Mutex<Vec<(i64, Fault)>>,
 }
 

@@ -29,6 +29,7 @@ mod tests;
 
 pub use effects::resource_of;
 pub use error::{ChangeError, SimError};
+pub(in crate::lab) use random::{GOLDEN, mix};
 pub use run::Simulation;
 pub use settings::{Balancing, Bursts, LoadProfile, Settings};
 

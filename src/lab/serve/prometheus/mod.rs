@@ -10,19 +10,17 @@ mod query;
 mod series;
 
 use std::convert::Infallible;
-use std::sync::{Arc, PoisonError, RwLockReadGuard};
+use std::sync::{PoisonError, RwLockReadGuard};
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use serde_json::{Value, json};
 
+use super::Clock;
 use crate::lab::promql::Options;
 use crate::lab::tsdb::{SharedTsdb, Tsdb};
 use json::Reply;
-
-/// The lab's time in milliseconds since the epoch.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// The release whose semantics the evaluator follows.
 const VERSION: &str = "2.42.0";
