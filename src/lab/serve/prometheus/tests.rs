@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use super::*;
 use crate::lab::tsdb::{Labels, Metadata};
