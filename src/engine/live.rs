@@ -53,6 +53,7 @@ pub async fn live(
                 Some(Request::Refresh) => next = Some(Instant::now()),
                 Some(Request::Diagnose(slo)) => tasks.diagnose(slo),
                 Some(Request::Retrain) => retrain = true,
+                Some(Request::Remedy(_)) => {}
             },
             () = live.events.closed() => break,
             Some(done) = tasks.set.join_next(), if !tasks.set.is_empty() => match done {

@@ -88,6 +88,7 @@ impl Picture {
                     self.verdicts.insert(slo.clone(), answer);
                 }
             }
+            EngineEvent::Remedy(_) => {}
             EngineEvent::Failed { .. } => self.working = None,
         }
     }
