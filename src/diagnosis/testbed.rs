@@ -100,9 +100,14 @@ impl Bed {
 
     /// Asks about another SLO.
     pub fn ask_about(&self, slo: &Slo, frame: &Frame) -> Verdict {
-        let case = Case {
+        diagnose(&self.case(slo, &self.status(slo, frame), frame), &NoProgress).unwrap()
+    }
+
+    /// The question about an SLO at the end of `frame`.
+    pub fn case<'a>(&'a self, slo: &'a Slo, status: &'a SloStatus, frame: &'a Frame) -> Case<'a> {
+        Case {
             slo,
-            status: &self.status(slo, frame),
+            status,
             at: frame.ends[frame.len() - 1],
             frame,
             model: &self.model,
@@ -115,8 +120,7 @@ impl Bed {
                 in_range: true,
             },
             settings: &self.settings,
-        };
-        diagnose(&case, &NoProgress).unwrap()
+        }
     }
 
     /// The world at the end of `frame`.

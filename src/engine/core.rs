@@ -13,10 +13,10 @@ use super::shelf::Shelf;
 use crate::causal::{CallGraph, EdgeOrigin};
 use crate::config::{Config, Context, problem::suggest};
 use crate::diagnosis::verdict::minus;
-use crate::diagnosis::{Case, DiagnosisSettings, diagnose};
+use crate::diagnosis::{Case, DiagnosisError, DiagnosisSettings, WhatIf, diagnose};
 use crate::domain::{
-    BackendHealth, Clean, Column, Entity, Progress, ServiceName, Side, Slo, SloStatus, Stat, Timestamp,
-    Verdict,
+    BackendHealth, Clean, Column, Counterfactual, Entity, Move, Progress, ServiceName, Side, Slo, SloStatus,
+    Stat, Timestamp, Verdict,
 };
 use crate::gvae::TrainSettings;
 use crate::slo;
@@ -309,9 +309,24 @@ impl Engine {
         learned: &Learned,
         progress: &dyn Progress,
     ) -> Result<Verdict, EngineError> {
-        let case = Case {
+        let status = self.status(slo, &picture.frame, picture.at);
+        let case = self.case(slo, &status, picture, learned);
+        let mut verdict = diagnose(&case, progress)?;
+        self.name_units(&mut verdict);
+        verdict.warnings.extend(learned.warnings.iter().cloned());
+        Ok(verdict)
+    }
+
+    fn case<'a>(
+        &'a self,
+        slo: &'a Slo,
+        status: &'a SloStatus,
+        picture: &'a Picture,
+        learned: &'a Learned,
+    ) -> Case<'a> {
+        Case {
             slo,
-            status: &self.status(slo, &picture.frame, picture.at),
+            status,
             at: picture.at,
             frame: &picture.frame,
             model: &learned.model,
@@ -319,11 +334,25 @@ impl Engine {
             kinds: &learned.kinds,
             summary: learned.summary.clone(),
             settings: &self.diagnosis,
+        }
+    }
+
+    /// The tail of `slo` under each of `changes`, of which each is several moves at once; `None` where
+    /// nobody can tell. CPU-bound.
+    pub fn what_if(
+        &self,
+        slo: &Slo,
+        picture: &Picture,
+        learned: &Learned,
+        changes: &[Vec<Move>],
+    ) -> Result<Vec<Option<Counterfactual>>, EngineError> {
+        let status = self.status(slo, &picture.frame, picture.at);
+        let case = self.case(slo, &status, picture, learned);
+        let Some(what_if) = WhatIf::new(&case).map_err(DiagnosisError::from)? else {
+            return Ok(vec![None; changes.len()]);
         };
-        let mut verdict = diagnose(&case, progress)?;
-        self.name_units(&mut verdict);
-        verdict.warnings.extend(learned.warnings.iter().cloned());
-        Ok(verdict)
+        let tails = changes.iter().map(|moves| what_if.tail(moves)).collect::<Result<_, _>>();
+        Ok(tails.map_err(DiagnosisError::from)?)
     }
 }
 
