@@ -16,6 +16,7 @@ pub mod settings;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod testbed;
 pub mod train;
+pub mod transfer;
 
 pub use batch::{Batch, Latencies};
 pub use checkpoint::{CheckpointError, Manifest, fingerprint};
@@ -23,6 +24,7 @@ pub use data::{Inputs, LatencyScale, Normaliser, Scale};
 pub use model::{Decoded, Gaussian, Gvae};
 pub use settings::TrainSettings;
 pub use train::{TrainReport, train};
+pub use transfer::{Affected, transfer};
 
 /// Why there is no model.
 #[derive(Debug, thiserror::Error)]
