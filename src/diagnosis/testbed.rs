@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::counterfactual::World;
 use super::search::Target;
 use super::{Case, DiagnosisSettings, FeatureKinds, Reference, diagnose};
+use crate::causal::Change;
 use crate::domain::{
     Clean, Column, ModelSummary, NoProgress, Quantile, Rpc, Side, Slo, SloSource, SloStatus, Stat, Verdict,
 };
@@ -119,6 +120,7 @@ impl Bed {
                 windows: self.history.len(),
                 in_range: true,
             },
+            changes: Change::default(),
             settings: &self.settings,
         }
     }

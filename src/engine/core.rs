@@ -333,6 +333,7 @@ impl Engine {
             reference: &learned.reference,
             kinds: &learned.kinds,
             summary: learned.summary.clone(),
+            changes: learned.changes(&picture.frame),
             settings: &self.diagnosis,
         }
     }

@@ -16,6 +16,9 @@ use crate::windows::{Frame, Key};
 /// While data is scarce, the cut-off advances in steps of this many seconds.
 const SCARCE_STEP: i64 = 600;
 
+/// After a change of the application's shape, so many seconds of it are learned from at first.
+const FIRST_LESSON: i64 = 1500;
+
 /// Fewest values of a column to learn from it; it also takes one window in twenty.
 const MIN_VALUES: usize = 20;
 
@@ -68,6 +71,14 @@ pub fn cut_off(at: Timestamp, settings: &TrainSettings) -> Timestamp {
 /// The cut-off where the regular one leaves too little data: just before the diagnosed time.
 pub fn scarce_cut_off(at: Timestamp, diagnosis: &DiagnosisSettings) -> Timestamp {
     floor(minus(at, diagnosis.window), SCARCE_STEP)
+}
+
+/// The cut-off after the application's shape changed: 25 minutes of it are learned from, then 50
+/// and so on, until the next regular one. `None` while there is too little to learn from.
+pub fn after_change(changed: Timestamp, newest: Timestamp) -> Option<Timestamp> {
+    let steps = (newest.as_second() - changed.as_second()) / FIRST_LESSON;
+    let seen = FIRST_LESSON << u64::try_from(steps).ok()?.checked_ilog2()?;
+    Timestamp::from_second(changed.as_second() + seen).ok()
 }
 
 fn floor(at: Timestamp, step: i64) -> Timestamp {
@@ -162,12 +173,41 @@ fn first_end(frame: &Frame) -> Option<Timestamp> {
     frame.ends.first().copied()
 }
 
-/// Whether a column has enough values to learn from.
+/// Whether a column has enough values to learn from since it came to be.
 fn is_known(values: &[f32]) -> bool {
     let known = values.iter().filter(|v| v.is_finite()).count();
-    known >= MIN_VALUES && known * 20 >= values.len()
+    let first = values.iter().position(|v| v.is_finite()).unwrap_or(0);
+    known >= MIN_VALUES && known * 20 >= values.len() - first
 }
 
 fn summary(fingerprint: &str, cut_off: Timestamp, windows: usize) -> ModelSummary {
     ModelSummary { fingerprint: Clean::new(&fingerprint[..16]), trained_at: cut_off, windows, in_range: true }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn after_a_change_the_cut_off_moves_on_in_doubled_steps() {
+        let second = |s| Timestamp::from_second(s).unwrap();
+        let after =
+            |passed: i64| after_change(second(1000), second(1000 + passed)).map(|at| at.as_second() - 1000);
+        assert_eq!([after(-5), after(1499)], [None, None]);
+        assert_eq!(
+            [after(1500), after(2999), after(3000), after(9000)].map(Option::unwrap),
+            [1500, 1500, 3000, 6000]
+        );
+    }
+
+    #[test]
+    fn a_column_that_is_new_counts_from_its_first_value() {
+        let mut values = vec![f32::NAN; 1400];
+        values.extend([1.0; MIN_VALUES]);
+        assert!(is_known(&values));
+        assert!(!is_known(&values[..1410]));
+        let sparse: Vec<f32> = (0..1400).map(|i| if i % 50 == 0 { 1.0 } else { f32::NAN }).collect();
+        assert!(!is_known(&sparse));
+    }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::core::{Engine, Picture, blocking};
-use super::learn::{Learned, Lesson, cut_off, learn, scarce_cut_off};
+use super::learn::{Learned, Lesson, after_change, cut_off, learn, scarce_cut_off};
 use super::{EngineError, shelf::Shelf};
-use crate::causal::CallGraph;
+use crate::causal::{CallGraph, Change};
 use crate::diagnosis::FeatureKinds;
 use crate::diagnosis::verdict::minus;
 use crate::domain::{Column, Progress, Side, Stat, Timestamp};
@@ -43,10 +43,20 @@ impl Engine {
         Ok(learned)
     }
 
-    /// Whether `learned` is the model for a question at `at`, as far as its training data tells.
-    pub fn is_current(&self, learned: &Learned, at: Timestamp) -> bool {
+    /// Whether `learned` is the model for a question at `at`, as far as its training data tells; `changed`
+    /// is when the application's shape did.
+    pub fn is_current(&self, learned: &Learned, at: Timestamp, changed: Option<Timestamp>) -> bool {
         let until = learned.summary.trained_at;
-        [cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis)].contains(&until)
+        let newest = scarce_cut_off(at, &self.diagnosis);
+        let regular = || cut_off(at, &self.training);
+        let first = changed.and_then(|changed| after_change(changed, newest)).unwrap_or_else(regular);
+        [first, newest].contains(&until)
+    }
+
+    /// When the application's shape changed after the last regular cut-off, if it did.
+    pub(super) fn changed_at(&self, frame: &Frame, at: Timestamp) -> Option<Timestamp> {
+        let row = change_since(frame, cut_off(at, &self.training)).row?;
+        frame.ends.get(row).copied()
     }
 
     /// Identifies what the windows are made of and which of them are called healthy: a model of
@@ -72,13 +82,18 @@ impl Engine {
         (0..frame.len()).map(|row| !violated(row)).collect()
     }
 
-    /// The cut-off for `at` and the data up to it.
+    /// The cut-off for `at` and the data up to it: the regular one, or a later one while there is little
+    /// data, or after services or calls came or went.
     async fn lesson(
         self: &Arc<Self>,
         at: Timestamp,
     ) -> Result<(Timestamp, Frame, Arc<CallGraph>), EngineError> {
+        let (regular, newest) = (cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis));
+        let known = self.picture(newest.max(regular)).await?;
+        let changed = self.changed_at(&known.frame, at);
+        let first = changed.and_then(|changed| after_change(changed, newest)).unwrap_or(regular);
         let mut have = 0;
-        for until in [cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis)] {
+        for until in [first, newest] {
             let mut picture: Picture = self.picture(until).await?;
             picture.frame = picture.frame.between(minus(until, self.windows.history), until);
             have = picture.frame.len();
@@ -93,4 +108,16 @@ impl Engine {
         let reason = GvaeError::TooFewWindows { have, need: self.training.min_windows };
         Err(EngineError::NoModel { at, reason })
     }
+}
+
+impl Learned {
+    /// What changed about the application's shape since it was trained, as the windows of `frame` tell.
+    pub(super) fn changes(&self, frame: &Frame) -> Change {
+        change_since(frame, self.summary.trained_at)
+    }
+}
+
+/// What changed about the application's shape in the windows of `frame` that end after `since`.
+fn change_since(frame: &Frame, since: Timestamp) -> Change {
+    Change::since(frame, frame.ends.partition_point(|end| *end <= since))
 }

@@ -158,6 +158,10 @@ struct Known {
     /// The moment shown.
     at: Option<Timestamp>,
     learned: Option<Arc<Learned>>,
+    /// When the application's shape changed after the regular cut-off.
+    changed: Option<Timestamp>,
+    /// What of it the model does not know, in words, as it was told last.
+    unlearned: String,
     /// When learning may be tried again after it failed.
     rest: Option<Instant>,
     /// What the last fetch had to remark.
@@ -276,7 +280,8 @@ impl Live {
         {
             let known = self.known.lock().await;
             let rests = known.rest.is_some_and(|until| Instant::now() < until);
-            let current = known.learned.as_ref().is_some_and(|l| self.engine.is_current(l, at));
+            let current =
+                known.learned.as_ref().is_some_and(|l| self.engine.is_current(l, at, known.changed));
             if !fresh && (rests || current) {
                 return;
             }
@@ -334,15 +339,27 @@ impl Live {
 
     /// Tells the screens of a picture.
     async fn publish(&self, picture: Picture, graph: Arc<CallGraph>) {
-        let (version, learned, warnings) = {
+        let (version, learned, warnings, outdated) = {
             let mut known = self.known.lock().await;
             let data = picture.frame.ends.last().map(|newest| (*newest, picture.frame.len()));
             if known.version == 0 || known.data != data {
                 (known.version, known.data) = (known.version + 1, data);
             }
             known.at = Some(picture.at);
-            (known.version, known.learned.clone(), known.warnings.clone())
+            known.changed = self.engine.changed_at(&picture.frame, picture.at);
+            let unlearned = known.learned.as_ref().map(|learned| learned.changes(&picture.frame).to_string());
+            let told = std::mem::replace(&mut known.unlearned, unlearned.unwrap_or_default());
+            let outdated = (told != known.unlearned).then(|| known.unlearned.clone());
+            (known.version, known.learned.clone(), known.warnings.clone(), outdated)
         };
+        if let (Some(learned), Some(why)) = (&learned, outdated) {
+            let summary = learned.summary.clone();
+            let state = match why.as_str() {
+                "" => ModelState::Ready(summary),
+                why => ModelState::Stale(summary, Clean::new(&format!("{why} since it was trained"))),
+            };
+            self.tell(EngineEvent::Model(state)).await;
+        }
         let (engine, frozen) = (Arc::clone(&self.engine), self.at.is_some());
         let made = blocking(move || {
             let mut snapshot = Snapshot::of(&engine, picture, graph, learned.as_deref());
