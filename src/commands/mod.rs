@@ -18,6 +18,7 @@ mod screens;
 mod session;
 mod status;
 mod train;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -71,6 +72,11 @@ pub enum Error {
         /// The wall clock.
         now: Timestamp,
     },
+    /// What does not change is not watched.
+    #[error(
+        "`watch` waits for what comes, and nothing comes at a past moment: leave --at away, or use `status`"
+    )]
+    WatchPast,
     /// What to log.
     #[error("SAGETOP_LOG is not understood: {0} (for example: sagetop=debug,warn)")]
     LogFilter(Clean),
@@ -132,7 +138,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             tracing::error!("{error}");
             output::complain(&format!("sagetop: {error}"));
-            if matches!(error, Error::Future { .. }) { Exit::Usage } else { Exit::Error }
+            if matches!(error, Error::Future { .. } | Error::WatchPast) { Exit::Usage } else { Exit::Error }
         }
     }
 }
@@ -149,6 +155,7 @@ fn dispatch(cli: &Cli, out: &mut Output) -> Result<Exit, Error> {
     match command {
         Command::Status => status::run(&cli.global, out),
         Command::Diagnose(args) => diagnose::run(&cli.global, args, out),
+        Command::Watch(args) => watch::run(&cli.global, args, out),
         Command::Train { fresh } => train::run(&cli.global, *fresh, out),
         Command::Graph(args) => graph::run(&cli.global, args, out),
         Command::Doctor => doctor::run(&cli.global, out),
