@@ -8,6 +8,8 @@
 pub mod batch;
 pub mod checkpoint;
 pub mod data;
+pub mod fast;
+pub mod kernels;
 pub mod loss;
 pub mod model;
 pub mod net;

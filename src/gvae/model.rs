@@ -25,13 +25,13 @@ use crate::causal::Cbn;
 use crate::domain::Side;
 
 /// Own time cannot be more than e^±8 times its usual value: keeps exp() finite.
-const OWN_RANGE: f64 = 8.0;
+pub(super) const OWN_RANGE: f64 = 8.0;
 /// Range of the log-scale of a log-latency: 1 % to a factor of 7.
-const LN_SCALE: (f64, f64) = (-4.6, 2.0);
+pub(super) const LN_SCALE: (f64, f64) = (-4.6, 2.0);
 /// Log-scale of a share that was never measured: a factor of two either way.
 const UNMEASURED: f64 = 0.7;
 /// Scale before training: 15 %.
-const LN_SCALE_START: f64 = -1.9;
+pub(super) const LN_SCALE_START: f64 = -1.9;
 
 /// Mean and log-variance of a diagonal Gaussian, each (rows, latent).
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub struct Decoded {
 
 /// How a latency is made up of its parents.
 #[derive(Clone, Debug)]
-enum Structure {
+pub(super) enum Structure {
     /// It is their sum, by definition.
     Sum,
     /// The owner's own time, usually exp(base), (1, quantiles), and a share of each parent: raw
@@ -100,6 +100,7 @@ pub struct Gvae {
     /// Scales of its inputs.
     pub normaliser: Normaliser,
     latent: usize,
+    hidden: usize,
     encoders: Vec<Option<Mlp>>,
     priors: Vec<Option<Mlp>>,
     decoders: Vec<Decoder>,
@@ -159,12 +160,28 @@ impl Gvae {
                 ),
             });
         }
-        Ok(Self { cbn, normaliser, latent, encoders, priors, decoders, blankets })
+        let hidden = settings.hidden;
+        Ok(Self { cbn, normaliser, latent, hidden, encoders, priors, decoders, blankets })
     }
 
     /// Dimensions of each latent.
     pub fn latent(&self) -> usize {
         self.latent
+    }
+
+    /// Width of the hidden layers.
+    pub(super) fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// Latency nodes that the encoder of an entity reads.
+    pub(super) fn blanket(&self, entity: usize) -> &[usize] {
+        &self.blankets[entity]
+    }
+
+    /// How latency node `j` is made up.
+    pub(super) fn structure(&self, j: usize) -> &Structure {
+        &self.decoders[j].structure
     }
 
     /// Whether an entity has a latent.
@@ -344,7 +361,7 @@ pub fn is_sum(cbn: &Cbn, j: usize) -> bool {
 }
 
 /// Which quantile of parent `p` is nearest to quantile `i` of node `j`.
-fn nearest(cbn: &Cbn, j: usize, i: usize, p: usize) -> usize {
+pub(super) fn nearest(cbn: &Cbn, j: usize, i: usize, p: usize) -> usize {
     let wanted = i32::from(cbn.latencies[j].quantiles[i].0.0);
     let distance = |k: &usize| (i32::from(cbn.latencies[p].quantiles[*k].0.0) - wanted).abs();
     (0..cbn.latencies[p].quantiles.len()).min_by_key(distance).unwrap_or(0)

@@ -1,16 +1,18 @@
 //! Training: Adam, β warm-up, teacher forcing and free running in turns, early stopping on
 //! held-back windows, reproducible from one seed.
 
-use candle_core::Tensor;
-use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
+use std::sync::Arc;
+
+use candle_core::{Device, Var};
+use candle_nn::optim::ParamsAdamW;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use super::GvaeError;
-use super::batch::Batch;
 use super::data::{Inputs, Normaliser};
-use super::loss::{Parents, elbo};
+use super::fast::{Adam, Columns, Objective, Parts, Plan, Step};
+use super::loss::Parents;
 use super::model::Gvae;
 use super::settings::TrainSettings;
 use crate::causal::Cbn;
@@ -62,13 +64,14 @@ pub fn train(
     let normaliser = Normaliser::fit(&cbn, frame);
     let inputs = Inputs::read(&cbn, &normaliser, frame);
     let model = Gvae::new(cbn, normaliser, settings)?;
+    let plan = Arc::new(Plan::of(&model)?);
     let (mut rows, held) = split(frame.len());
-    let held_batch = Batch::new(&inputs.select(&held), &model.normaliser)?;
-    let vars = model.vars();
-    let params = ParamsAdamW { lr: settings.learning_rate, weight_decay: 1e-4, ..ParamsAdamW::default() };
-    let mut adam = AdamW::new(vars.iter().map(|(_, v)| v.clone()).collect(), params)?;
+    let columns = Columns::new(&plan, &inputs, &model.normaliser);
+    let objective = Arc::new(Objective::new(plan.clone(), columns));
+    let flat = Var::from_vec(plan.layout.gather(&model)?, plan.layout.len(), &Device::Cpu)?;
+    let mut adam = Adam::new(plan.layout.len(), adam(settings));
     let mut rng = StdRng::seed_from_u64(settings.seed ^ 0x5a6e);
-    let (mut best, mut best_loss, mut best_epoch) = (copy(&vars)?, f32::INFINITY, 0);
+    let (mut best, mut best_loss, mut best_epoch) = (flat.to_vec1::<f32>()?, f32::INFINITY, 0);
     let total = epochs as u64;
     let mut done = 0;
     for epoch in 0..epochs {
@@ -80,44 +83,53 @@ pub fn train(
         adam.set_learning_rate(settings.learning_rate * 0.1f64.powf(t));
         rows.shuffle(&mut rng);
         for (step, chunk) in rows.chunks(settings.batch.max(1)).enumerate() {
-            let batch = Batch::new(&inputs.select(chunk), &model.normaliser)?;
             // The prior's path rides on the teacher-forced half, at twice its weight.
             let (parents, prior_weight) = match (epoch + step) % 2 {
                 0 => (Parents::Observed, 2.0 * settings.prior_weight),
                 _ => (Parents::Decoded, 0.0),
             };
-            let loss = elbo(&model, &batch, parents, beta, prior_weight, &mut rng)?;
-            adam.backward_step(&loss.total)?;
+            let noise = objective.noise(chunk.len(), &mut rng);
+            let step = Step { windows: chunk.to_vec(), parents, beta, prior_weight, noise };
+            let gradients = objective.apply(flat.as_tensor(), step)?.backward()?;
+            if let Some(gradient) = gradients.get(flat.as_tensor()) {
+                adam.step(&flat, gradient)?;
+            }
         }
         done = epoch + 1;
-        let (nll, kl, held_loss) = evaluate(&model, &held_batch, settings)?;
+        let now = flat.to_vec1::<f32>()?;
+        let Parts { total: held_loss, nll, kl } = evaluate(&objective, &now, &held, settings);
+        let held_loss = held_loss as f32;
         if !held_loss.is_finite() {
             return Err(GvaeError::Diverged);
         }
         let note = format!("ELBO {:.2} (nll {nll:.2}, KL {kl:.2})", -held_loss);
         progress.report(Stage::Train, done as u64, total, &note);
         if held_loss < best_loss {
-            (best, best_loss, best_epoch) = (copy(&vars)?, held_loss, epoch);
+            (best, best_loss, best_epoch) = (now, held_loss, epoch);
         } else if beta >= settings.beta && epoch - best_epoch >= settings.patience {
             break;
         }
     }
-    for ((_, var), value) in vars.iter().zip(&best) {
-        var.set(value)?;
-    }
+    plan.layout.scatter(&best, &model)?;
     Ok((model, TrainReport { epochs: done, windows: rows.len(), held_back: held.len(), loss: best_loss }))
 }
 
-/// Loss of the held-back windows with a fixed seed and the final β, so that epochs compare.
-fn evaluate(model: &Gvae, batch: &Batch, settings: &TrainSettings) -> Result<(f32, f32, f32), GvaeError> {
-    let mut rng = StdRng::seed_from_u64(settings.seed);
-    let loss = elbo(model, batch, Parents::Observed, settings.beta, settings.prior_weight, &mut rng)?;
-    let scalar = |t: &Tensor| t.to_scalar::<f32>();
-    Ok((scalar(&loss.nll)?, scalar(&loss.kl)?, scalar(&loss.total)?))
+/// How Adam is set.
+pub fn adam(settings: &TrainSettings) -> ParamsAdamW {
+    ParamsAdamW { lr: settings.learning_rate, weight_decay: 1e-4, ..ParamsAdamW::default() }
 }
 
-fn copy(vars: &[(String, candle_core::Var)]) -> candle_core::Result<Vec<Tensor>> {
-    vars.iter().map(|(_, v)| v.as_tensor().detach().copy()).collect()
+/// Loss of the `held` back windows with a fixed seed and the final β, so that epochs compare.
+fn evaluate(objective: &Objective, flat: &[f32], held: &[usize], settings: &TrainSettings) -> Parts {
+    let noise = objective.noise(held.len(), &mut StdRng::seed_from_u64(settings.seed));
+    let step = Step {
+        windows: held.to_vec(),
+        parents: Parents::Observed,
+        beta: settings.beta,
+        prior_weight: settings.prior_weight,
+        noise,
+    };
+    objective.loss(flat, &step)
 }
 
 #[cfg(test)]

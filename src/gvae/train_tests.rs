@@ -5,8 +5,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use candle_nn::optim::{AdamW, Optimizer};
+
 use super::*;
 use crate::domain::{Column, NoProgress};
+use crate::gvae::Batch;
+use crate::gvae::loss::elbo;
 use crate::gvae::testbed::{App, Episode};
 
 fn small() -> TrainSettings {
@@ -34,8 +38,10 @@ fn weights(model: &Gvae) -> Vec<u32> {
 
 fn held_back_loss(model: &Gvae, frame: &Frame, settings: &TrainSettings) -> f32 {
     let inputs = Inputs::read(&model.cbn, &model.normaliser, frame);
-    let held = inputs.select(&split(frame.len()).1);
-    evaluate(model, &Batch::new(&held, &model.normaliser).unwrap(), settings).unwrap().2
+    let plan = Arc::new(Plan::of(model).unwrap());
+    let objective = Objective::new(plan.clone(), Columns::new(&plan, &inputs, &model.normaliser));
+    let flat = plan.layout.gather(model).unwrap();
+    evaluate(&objective, &flat, &split(frame.len()).1, settings).total as f32
 }
 
 /// Keeps the held-back loss of every epoch; cancels after some.
@@ -195,4 +201,49 @@ fn sizes_of_nothing_are_an_error_not_a_crash() {
             assert!(report.loss.is_finite(), "{settings:?}");
         }
     }
+}
+
+/// Training by the reference: the same steps with the loss in plain candle operations and candle's
+/// optimiser.
+fn learn_plainly(frame: &Frame, settings: &TrainSettings) -> Gvae {
+    let cbn = App::chain().cbn(frame);
+    let normaliser = Normaliser::fit(&cbn, frame);
+    let inputs = Inputs::read(&cbn, &normaliser, frame);
+    let model = Gvae::new(cbn, normaliser, settings).unwrap();
+    let vars = model.vars().into_iter().map(|(_, v)| v).collect();
+    let mut optimiser = AdamW::new(vars, adam(settings)).unwrap();
+    let mut rng = StdRng::seed_from_u64(settings.seed ^ 0x5a6e);
+    let mut rows = split(frame.len()).0;
+    for epoch in 0..settings.epochs {
+        let t = epoch as f64 / settings.epochs as f64;
+        let beta = settings.beta * (t / settings.warm_up).min(1.0);
+        optimiser.set_learning_rate(settings.learning_rate * 0.1f64.powf(t));
+        rows.shuffle(&mut rng);
+        for (step, chunk) in rows.chunks(settings.batch).enumerate() {
+            let batch = Batch::new(&inputs.select(chunk), &model.normaliser).unwrap();
+            let (parents, prior_weight) = match (epoch + step) % 2 {
+                0 => (Parents::Observed, 2.0 * settings.prior_weight),
+                _ => (Parents::Decoded, 0.0),
+            };
+            let loss = elbo(&model, &batch, parents, beta, prior_weight, &mut rng).unwrap();
+            optimiser.backward_step(&loss.total).unwrap();
+        }
+    }
+    model
+}
+
+#[test]
+fn the_fast_path_learns_what_the_reference_learns() {
+    // Too short to be stopped early, and the last epoch the best: both end with the last step.
+    let settings = TrainSettings { epochs: 4, warm_up: 0.5, ..small() };
+    let floats = |model: &Gvae| weights(model).into_iter().map(f32::from_bits).collect::<Vec<_>>();
+    let (model, _) = learn(history(), &settings);
+    let (fast, plain) = (floats(&model), floats(&learn_plainly(history(), &settings)));
+    let start = floats(&Gvae::new(model.cbn.clone(), model.normaliser.clone(), &settings).unwrap());
+    let norm =
+        |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+    let (apart, moved) = (norm(&fast, &plain), norm(&plain, &start));
+    println!("{apart} apart after a way of {moved}");
+    assert!(moved > 0.5, "nothing was learned: {moved}");
+    assert!(apart < 1e-3 * moved, "the two are {apart} apart after a way of {moved}");
 }
