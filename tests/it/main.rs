@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod catalogue_queries;
+mod changed_shape;
 mod cli;
 mod cli_data;
 mod cli_data_faults;
