@@ -25,6 +25,7 @@ mod lab_ssh;
 mod licences;
 mod machine_output;
 mod program;
+mod remedy_desk;
 mod rooms;
 mod synthetic;
 mod tiny_server;
