@@ -26,5 +26,5 @@ pub use operation::{Operation, OperationId, Outcome, Phase, Verification};
 pub use plan::{Approval, Confirmation, Digest, Plan, Step};
 pub use proposal::{Change, Obstacle, Proposal, ProposalId, Weight};
 pub use settings::RemedySettings;
-pub use talk::{Ask, CommandRecord, Told};
+pub use talk::{Ask, CommandRecord, Standing, Told};
 pub use target::{NodeTarget, ObjectKind, ObjectTarget, Target};
