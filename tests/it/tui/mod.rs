@@ -9,5 +9,8 @@ mod guide;
 mod keys;
 mod numbers;
 mod pacing;
+mod pictures;
 mod pty;
+mod remedies;
+mod remedy_screens;
 mod screens;
