@@ -189,7 +189,7 @@ fn elsewhere(remedy: Option<&Clean>, room: usize) -> String {
         return "More replicas do not help against this; it passes by itself.".to_owned();
     };
     let forms = ["Remedy, in another terminal: ", "Remedy: ", ""];
-    let form = told.into_iter().flatten().find(|form| form.len() + remedy.width() <= room);
+    let form = forms.into_iter().find(|form| form.len() + remedy.width() <= room);
     format!("{}{remedy}", form.unwrap_or_default())
 }
 
