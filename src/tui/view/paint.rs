@@ -109,6 +109,11 @@ pub(super) fn restyle(buf: &mut Buffer, area: Rect, row: usize, style: Style) {
     }
 }
 
+/// Draws everything in `area` in one quiet style: something lies over it.
+pub(super) fn fade(buf: &mut Buffer, area: Rect, style: Style) {
+    buf.set_style(area.intersection(buf.area), Style::reset().patch(style));
+}
+
 fn row_y(buf: &Buffer, area: Rect, row: usize) -> Option<u16> {
     let y = area.y.checked_add(u16::try_from(row).ok()?)?;
     let inside = area.width > 0 && y < area.bottom() && area.intersection(buf.area) == area;

@@ -26,7 +26,7 @@ use crate::tui::state::{ActionRow, Screen, State};
 use crate::tui::theme::{Role, Theme};
 
 /// From this width on, the details stand beside the text.
-const WIDE: u16 = 110;
+const WIDE: u16 = 140;
 /// Cells left of the text for the cursor.
 const GUTTER: u16 = 2;
 
@@ -109,7 +109,9 @@ fn document(c: &Pane<'_>, inline: bool) -> Document {
             ActionRow::Proposal(p) => lines.extend(proposals::lines(c, p)),
             ActionRow::Operation(o) => lines.extend(operations::lines(c, o)),
         }
-        if picked && inline {
+        // With few lines, what is known of a proposal is left to its review.
+        let room = !c.compact || matches!(row, ActionRow::Operation(_));
+        if picked && inline && room {
             let inner = c.narrower(proposals::INDENT);
             let details = match row {
                 ActionRow::Proposal(p) => proposals::details(&inner, p),

@@ -131,14 +131,15 @@ pub(super) fn lines(c: &Pane<'_>, p: &Proposal) -> Vec<Line<'static>> {
         line.push_span(span(format!("  {right}"), text));
         lines.push(line);
     } else {
-        let short = numbers("met ");
-        let parts = vec![
-            Part::left(9, vec![span(lead() + &change, text)])
-                .or(vec![span(lead() + &inner.clip(&change, inner.width), text)]),
-            Part::right(5, vec![span(right, text)])
-                .or(vec![span(short, text)])
-                .or(vec![span(p.forecast.as_ref().map_or_else(String::new, |f| met("", f.p_slo_met)), text)]),
-        ];
+        // The change gives way to the numbers, the interval to the change.
+        let only = p.forecast.as_ref().map_or_else(String::new, |f| met("", f.p_slo_met));
+        let least = paint::width(&change).min(20);
+        let forms = [right, numbers("met "), only.clone()];
+        let fits = |form: &String| least + 2 + paint::width(form) <= inner.width;
+        let form = forms.into_iter().find(fits).unwrap_or(only);
+        let change = inner.clip(&change, inner.width.saturating_sub(paint::width(&form) + 2));
+        let parts =
+            vec![Part::left(9, vec![span(lead() + &change, text)]), Part::right(5, vec![span(form, text)])];
         lines.push(fit(parts, c.width, 2));
     }
     lines

@@ -43,6 +43,7 @@ pub(in crate::tui::view) fn draw(state: &State, theme: &Theme, area: Rect, buf: 
     if outer.height < 3 || outer.width < 6 {
         return;
     }
+    paint::fade(buf, area, theme.style(Role::Muted));
     Clear.render(outer, buf);
     Block::bordered()
         .border_set(super::super::help::border(state))

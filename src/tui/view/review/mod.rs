@@ -29,24 +29,31 @@ struct Parts {
     outer: Rect,
     /// The plan.
     text: Rect,
+    /// A line between the plan and what is below it.
+    rule: Rect,
     fields: Rect,
     /// Why Apply does nothing, or that it would.
     status: Rect,
     buttons: Rect,
 }
 
-fn parts(review: &Review, area: Rect) -> Parts {
+fn parts(c: &Pane<'_>, review: &Review, area: Rect) -> Parts {
     let width = area.width.min(WIDEST);
+    let margin = Margin { horizontal: if width < 60 { 1 } else { 2 }, vertical: 1 };
     let outer = Rect { x: area.x + (area.width - width) / 2, width, ..area };
-    let inner = outer.inner(Margin { horizontal: if width < 60 { 1 } else { 2 }, vertical: 1 });
-    let fields = u16::try_from(review.fields.len()).unwrap_or(0);
+    let inner = outer.inner(margin);
     // The buttons and fields are there as long as anything is; the rest belongs to the plan.
     let buttons = 1.min(inner.height);
-    let fields = fields.min(inner.height - buttons);
+    let fields = u16::try_from(review.fields.len()).unwrap_or(0).min(inner.height - buttons);
     let rule = u16::from(inner.height >= 12);
     let status = u16::from(inner.height >= 8);
-    let text = inner.height.saturating_sub(buttons + fields + rule + status);
-    let mut from = text + rule;
+    let room = inner.height.saturating_sub(buttons + fields + rule + status);
+    let lines = plan::lines(&Pane { width: usize::from(inner.width), ..*c }, &review.plan).0.len();
+    let text = room.min(u16::try_from(lines).unwrap_or(u16::MAX));
+    let spare = room - text;
+    let outer = Rect { y: outer.y + spare / 2, height: outer.height - spare, ..outer };
+    let inner = outer.inner(margin);
+    let mut from = 0;
     let mut take = |height: u16| {
         let part = paint::rows(inner, from, height);
         from += height;
@@ -54,48 +61,49 @@ fn parts(review: &Review, area: Rect) -> Parts {
     };
     Parts {
         outer,
+        text: take(text),
+        rule: take(rule),
         fields: take(fields),
         status: take(status),
         buttons: take(buttons),
-        text: paint::rows(inner, 0, text),
     }
 }
 
 /// Lines of the plan, and those that are visible at once.
 pub(super) fn extent(state: &State, area: Rect) -> (usize, usize) {
     let Some(review) = &state.review else { return (0, 0) };
-    let parts = parts(review, area);
-    let c = Pane::new(state, state.themes.current(), parts.text.width);
+    let c = Pane::new(state, state.themes.current(), area.width);
+    let parts = parts(&c, review, area);
+    let c = Pane { width: usize::from(parts.text.width), ..c };
     (plan::lines(&c, &review.plan).0.len(), usize::from(parts.text.height))
 }
 
 /// How many lines of the plan must have been on the screen before it can be approved.
 pub(super) fn needed(state: &State, area: Rect) -> usize {
     let Some(review) = &state.review else { return 0 };
-    let c = Pane::new(state, state.themes.current(), parts(review, area).text.width);
+    let c = Pane::new(state, state.themes.current(), area.width);
+    let c = Pane { width: usize::from(parts(&c, review, area).text.width), ..c };
     plan::lines(&c, &review.plan).1
 }
 
 /// Draws the dialog into `area`, the part of the screen between header and footer.
 pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let Some(review) = &state.review else { return };
-    let parts = parts(review, area);
+    let c = Pane::new(state, theme, area.width);
+    let parts = parts(&c, review, area);
     if parts.outer.height < 3 || parts.outer.width < 4 {
         return;
     }
+    paint::fade(buf, area, theme.style(Role::Muted));
     Clear.render(parts.outer, buf);
-    let c = Pane::new(state, theme, parts.text.width);
+    let c = Pane { width: usize::from(parts.text.width), ..c };
     frame(&c, review, &parts, buf);
     let lines = plan::lines(&c, &review.plan).0;
     for (y, line) in lines.iter().skip(review.offset).take(usize::from(parts.text.height)).enumerate() {
         paint::line(buf, parts.text, y, line);
     }
-    let below = paint::rows(parts.outer, parts.text.bottom() - parts.outer.y, 1);
-    if parts.fields.y > parts.text.bottom() || parts.status.y > parts.text.bottom() {
-        let rule = paint::indent(below, 2);
-        let cells = rule.width.saturating_sub(2);
-        paint::text(buf, rule, 0, 0, cells, &c.symbols.rule.repeat(usize::from(cells)), c.style(Role::Guide));
-    }
+    let rule = c.symbols.rule.repeat(c.width);
+    paint::text(buf, parts.rule, 0, 0, parts.rule.width, &rule, c.style(Role::Guide));
     for (i, (wanted, input)) in review.fields.iter().enumerate() {
         let focused = review.focus == Focus::Field(i) && state.arming.is_none();
         let label = match wanted {
