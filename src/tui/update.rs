@@ -53,6 +53,12 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
 }
 
 fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
+    if now < state.now
+        && let Some(review) = &mut state.review
+    {
+        // The clock was set back: what is counted from before means nothing.
+        review.disturb(now);
+    }
     state.now = now;
     if state.notice.as_ref().is_some_and(|n| !n.failure && since(n.since, now) >= NOTICE_STAYS) {
         state.notice = None;

@@ -1,6 +1,7 @@
 //! The screens as a user meets them: events and keys in, cells out.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod approval;
 mod cost;
 mod driver;
 mod fixture;
