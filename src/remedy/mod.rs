@@ -47,5 +47,5 @@ pub use plan::{Approval, Confirmation, Digest, Plan, Step};
 pub use proposal::{Change, Obstacle, Proposal, ProposalId, Weight};
 pub use reading::{Readings, SloReading};
 pub use settings::RemedySettings;
-pub use talk::{Ask, CommandRecord, Told};
+pub use talk::{Ask, CommandRecord, Standing, Told};
 pub use target::{NodeTarget, ObjectKind, ObjectTarget, Target};
