@@ -51,11 +51,12 @@ pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit
         ))
     })?;
     let remedy = incident.remedy(&plan.app, &plan.cluster, &plan.settings).map_err(StageError::Sim)?;
+    let listeners = plan.listen()?;
     let world = lab::history(&mut plan)?;
     // Not before: from here on, whatever ends the screens in an orderly way removes it.
     let folder = folder()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let stage = runtime.block_on(plan.live(world))?;
+    let stage = runtime.block_on(plan.live(world, listeners))?;
     let kubectl = stage.install(folder.path())?.folder.join("kubectl");
     let remedy = remedy.map(|remedy| Clean::new(&format!("{} {}", kubectl.display(), remedy.command)));
     let config = folder.path().join("config.toml");

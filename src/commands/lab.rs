@@ -31,10 +31,11 @@ pub fn run(args: &LabArgs, out: &mut Output) -> Result<Exit, Error> {
     if args.incidents {
         return incidents(&plan, out);
     }
+    let listeners = plan.listen()?;
     let world = history(&mut plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut stage = plan.live(world).await?;
+        let mut stage = plan.live(world, listeners).await?;
         announce(&stage, args, out)?;
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         tokio::select! {
