@@ -30,6 +30,7 @@ use crate::cli::{Cli, Command};
 use crate::config::{ConfigError, Dirs};
 use crate::domain::{Clean, Timestamp};
 use crate::engine::EngineError;
+use crate::lab::folder::FolderError;
 use crate::lab::stage::StageError;
 use crate::tui::TuiError;
 pub use output::Output;
@@ -108,6 +109,9 @@ pub enum Error {
     /// The simulated cluster.
     #[error(transparent)]
     Stage(#[from] StageError),
+    /// The demo's folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// What the lab is asked to do.
     #[error("{0}")]
     Lab(String),

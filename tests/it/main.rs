@@ -14,6 +14,7 @@ mod house;
 mod http_bombs;
 mod http_clients;
 mod http_faults;
+mod lab_demo;
 mod lab_export;
 mod lab_jaeger;
 mod lab_jaeger_wire;
