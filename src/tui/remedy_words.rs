@@ -106,7 +106,7 @@ pub fn arguments(argv: &[String]) -> Vec<Clean> {
         {
             return clean;
         }
-        let quoted = shlex::try_quote(clean.as_str()).map_or_else(|_| clean.to_string(), Into::into);
+        let quoted = shell_words::quote(clean.as_str()).into_owned();
         Clean::capped(&quoted, quoted.len() + 1)
     };
     argv.iter().map(quoted).collect()
@@ -206,7 +206,7 @@ mod tests {
         #[test]
         fn arguments_are_told_apart(argv in prop::collection::vec("[ -~]{0,12}", 1..8)) {
             let shown: Vec<String> = arguments(&argv).iter().map(ToString::to_string).collect();
-            prop_assert_eq!(shlex::split(&shown.join(" ")).unwrap(), argv);
+            prop_assert_eq!(shell_words::split(&shown.join(" ")).unwrap(), argv);
         }
 
         #[test]
