@@ -13,12 +13,15 @@
 //! The likelihood is Student-t in the log-latency, its scale from the network, widened where
 //! the prediction leaves the range of the training data.
 
+use std::sync::{Arc, OnceLock};
+
 use candle_core::{Device, Result, Tensor, Var};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::batch::{Batch, Latencies, row};
 use super::data::{CLIP, LatencyScale, Normaliser};
+use super::fast::Forward;
 use super::net::Mlp;
 use super::settings::TrainSettings;
 use crate::causal::Cbn;
@@ -29,7 +32,7 @@ pub(super) const OWN_RANGE: f64 = 8.0;
 /// Range of the log-scale of a log-latency: 1 % to a factor of 7.
 pub(super) const LN_SCALE: (f64, f64) = (-4.6, 2.0);
 /// Log-scale of a share that was never measured: a factor of two either way.
-const UNMEASURED: f64 = 0.7;
+pub(super) const UNMEASURED: f64 = 0.7;
 /// Scale before training: 15 %.
 pub(super) const LN_SCALE_START: f64 = -1.9;
 
@@ -100,11 +103,13 @@ pub struct Gvae {
     /// Scales of its inputs.
     pub normaliser: Normaliser,
     latent: usize,
-    hidden: usize,
+    pub(super) hidden: usize,
     encoders: Vec<Option<Mlp>>,
     priors: Vec<Option<Mlp>>,
     decoders: Vec<Decoder>,
-    blankets: Vec<Vec<usize>>,
+    /// Latency nodes that the encoder of each entity reads.
+    pub(super) blankets: Vec<Vec<usize>>,
+    compiled: OnceLock<Arc<Forward>>,
 }
 
 impl Gvae {
@@ -161,7 +166,8 @@ impl Gvae {
             });
         }
         let hidden = settings.hidden;
-        Ok(Self { cbn, normaliser, latent, hidden, encoders, priors, decoders, blankets })
+        let compiled = OnceLock::new();
+        Ok(Self { cbn, normaliser, latent, hidden, encoders, priors, decoders, blankets, compiled })
     }
 
     /// Dimensions of each latent.
@@ -169,14 +175,18 @@ impl Gvae {
         self.latent
     }
 
-    /// Width of the hidden layers.
-    pub(super) fn hidden(&self) -> usize {
-        self.hidden
+    /// Which quantile of parent `p` stands for quantile `i` of node `j`.
+    pub(super) fn nearest(&self, j: usize, i: usize, p: usize) -> usize {
+        nearest(&self.cbn, j, i, p)
     }
 
-    /// Latency nodes that the encoder of an entity reads.
-    pub(super) fn blanket(&self, entity: usize) -> &[usize] {
-        &self.blankets[entity]
+    /// The model compiled for questions, once: parameters that are set later are not seen.
+    pub fn forward(&self) -> Result<Arc<Forward>> {
+        if let Some(known) = self.compiled.get() {
+            return Ok(known.clone());
+        }
+        let forward = Arc::new(Forward::of(self)?);
+        Ok(self.compiled.get_or_init(|| forward).clone())
     }
 
     /// How latency node `j` is made up.

@@ -238,14 +238,24 @@ fn the_fast_path_learns_what_the_reference_learns() {
     let settings = TrainSettings { epochs: 4, warm_up: 0.5, ..small() };
     let floats = |model: &Gvae| weights(model).into_iter().map(f32::from_bits).collect::<Vec<_>>();
     let (model, _) = learn(history(), &settings);
-    let (fast, plain) = (floats(&model), floats(&learn_plainly(history(), &settings)));
+    let plainly = learn_plainly(history(), &settings);
+    let (fast, plain) = (floats(&model), floats(&plainly));
     let start = floats(&Gvae::new(model.cbn.clone(), model.normaliser.clone(), &settings).unwrap());
-    let norm =
-        |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
-    let (apart, moved) = (norm(&fast, &plain), norm(&plain, &start));
-    println!("{apart} apart after a way of {moved}");
-    assert!(moved > 0.5, "nothing was learned: {moved}");
-    assert!(apart < 1e-3 * moved, "the two are {apart} apart after a way of {moved}");
+    let distances = |a: &[f32], b: &[f32]| {
+        let mut all: Vec<f32> = a.iter().zip(b).map(|(a, b)| (a - b).abs()).collect();
+        all.sort_by(f32::total_cmp);
+        all
+    };
+    let (apart, moved) = (distances(&fast, &plain), distances(&plain, &start));
+    // Adam divides each gradient by its own size: where the true one is 0, it walks along rounding
+    // errors, a step's length at a time. So some weights differ, and it must not matter.
+    let middle = apart.len() / 2;
+    assert!(apart[middle] < 1e-2 * moved[middle], "{} apart after {}", apart[middle], moved[middle]);
+    let loss = |model: &Gvae| held_back_loss(model, history(), &settings);
+    let before = loss(&Gvae::new(model.cbn.clone(), model.normaliser.clone(), &settings).unwrap());
+    let (fast, plain) = (loss(&model), loss(&plainly));
+    assert!(before - plain > 1.0, "nothing was learned: {before} {plain}");
+    assert!((fast - plain).abs() < 1e-5 * plain.abs(), "{fast} {plain}");
 }
 
 /// 120 windows of the chain, then `after` of what became of it.

@@ -6,10 +6,12 @@
 //!  Gvae ── Plan ──────────────┐ which row and which parameter is what
 //!  Inputs ── Columns ── tiles ┤
 //!  flat parameters ───────────┴─ Objective (a CustomOp1) ── loss, gradient ── Adam ── flat
+//!                              └─ Forward ── answers to questions (diagnosis)
 //! ```
 
 pub mod adam;
 pub mod columns;
+pub mod forward;
 pub mod layout;
 pub mod objective;
 mod pass;
@@ -23,6 +25,7 @@ mod tests;
 
 pub use adam::Adam;
 pub use columns::Columns;
+pub use forward::{Forward, Scratch};
 pub use layout::Layout;
 pub use objective::{Objective, Parts, Step};
 pub use plan::Plan;

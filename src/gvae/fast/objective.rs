@@ -99,10 +99,7 @@ impl Objective {
         let tiles = step.windows.len().div_ceil(TILE);
         let affordable = (GRADIENTS / plan.layout.len().max(1)).clamp(2, MOST);
         let groups = tiles.min(affordable).max(1);
-        let mut shares = flat.to_vec();
-        for i in plan.nodes.iter().flat_map(|n| n.shares()) {
-            shares[i] = flat[i].max(0.0) + (-flat[i].abs()).exp().ln_1p();
-        }
+        let shares = plan.shares(flat);
         let request = Request {
             isa: self.isa,
             plan,

@@ -119,6 +119,11 @@ impl Node {
         }
     }
 
+    /// Where rows of its own begin, if every node has one a quantile.
+    pub fn slot(&self) -> usize {
+        self.kept.1 / 2
+    }
+
     /// Range of its shares among the parameters.
     pub fn shares(&self) -> std::ops::Range<usize> {
         let count = if self.base.is_some() { self.parents[0].len() } else { 0 };
@@ -137,6 +142,8 @@ pub struct Plan {
     pub metrics: Vec<(usize, usize)>,
     /// Entities with latents, in order.
     pub latents: Vec<Latent>,
+    /// Per entity: which of them is its.
+    pub latent_of: Vec<Option<usize>>,
     /// Latency nodes, parents first.
     pub nodes: Vec<Node>,
     /// Rows of data in a tile.
@@ -183,6 +190,15 @@ impl Cursor {
 }
 
 impl Plan {
+    /// Softplus of all shares in their places among the parameters `flat`; elsewhere the parameters.
+    pub fn shares(&self, flat: &[f32]) -> Vec<f32> {
+        let mut shares = flat.to_vec();
+        for i in self.nodes.iter().flat_map(Node::shares) {
+            shares[i] = flat[i].max(0.0) + (-flat[i].abs()).exp().ln_1p();
+        }
+        shares
+    }
+
     /// Compiles `model` to be trained wholly.
     pub fn of(model: &Gvae) -> Result<Self> {
         Self::part(model, &Affected::all(&model.cbn))
@@ -210,7 +226,7 @@ impl Plan {
 
         let mut activations = Cursor::default();
         let mut network = |name: &str, inputs: usize, outputs: usize| {
-            let shape = Shape { inputs, hidden: model.hidden(), outputs };
+            let shape = Shape { inputs, hidden: model.hidden, outputs };
             let at = starts.get(format!("{name}.0.weight").as_str()).copied().unwrap_or_default();
             Network { shape, at, activations: activations.take(shape.activations()) }
         };
@@ -220,7 +236,7 @@ impl Plan {
             .zip(&z)
             .map(|(&e, z)| {
                 let own: Vec<u32> = span(metrics[e].0, metrics[e].1).collect();
-                let blanket = model.blanket(e).iter().flat_map(|j| span(observed[*j][0], widths[*j]));
+                let blanket = model.blankets[e].iter().flat_map(|j| span(observed[*j][0], widths[*j]));
                 let all: Vec<u32> = own.iter().copied().chain(blanket).collect();
                 let encoder = network(&format!("encoder.{e}"), all.len(), 2 * latent);
                 let prior = network(&format!("prior.{e}"), own.len(), 2 * latent);
@@ -296,13 +312,15 @@ impl Plan {
                 trained: affected.latencies[j],
             });
         }
+        let latent_of = (0..metrics.len()).map(|e| latents.iter().position(|l| l.entity == e)).collect();
         let most = widths.iter().copied().max().unwrap_or_default();
-        let widest = (model.hidden().max(2 * latent).max(2 * most), most);
+        let widest = (model.hidden.max(2 * latent).max(2 * most), most);
         Ok(Self {
             layout,
             latent,
             metrics,
             latents,
+            latent_of,
             nodes,
             data,
             rows: rows.0,
