@@ -242,6 +242,11 @@ impl Bench {
         self.operation("the end", |operation| operation.phase == Phase::Done)
     }
 
+    /// The operation once nothing more is waited for but windows.
+    pub fn done_or_verifying(&mut self) -> Arc<Operation> {
+        self.operation("its effect", |operation| matches!(operation.phase, Phase::Verifying | Phase::Done))
+    }
+
     /// Proposal, review, arming and approval of the first proposal that `pick` likes.
     pub fn carry_out(&mut self, pick: impl Fn(&Proposal) -> bool) -> Arc<Plan> {
         let (proposals, notes) = self.proposals();
