@@ -101,8 +101,7 @@ fn act(state: &mut State, key: KeyEvent, chord: Chord, action: Option<Action>, f
         Some(Action::NextTheme) => state.themes.step(),
         Some(Action::Arm) => return remedy::arm(state),
         Some(Action::Copy) => {
-            let text = remedy_words::arguments(&review.plan.step.argv);
-            let text = text.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            let text = remedy_words::arguments(&review.plan.step.argv).join(" ");
             state.say("command copied, if your terminal allows it (OSC 52)");
             return vec![Effect::Copy(text)];
         }
