@@ -58,6 +58,8 @@ pub struct World {
     channels: Vec<(ServiceId, ServiceId)>,
     app: Arc<Application>,
     epoch_ns: i64,
+    /// Keys which probes get lost, apart from the other noise of measuring.
+    probe_seed: u64,
     stores: Arc<Stores>,
     collectors: Vec<Arc<Exporter>>,
 }
@@ -89,7 +91,7 @@ impl World {
         measurement: Measurement,
         retention: Duration,
     ) -> Result<Self, SimError> {
-        let epoch_ns = measurement.epoch_ns;
+        let (epoch_ns, probe_seed) = (measurement.epoch_ns, measurement.seed);
         let sim = Simulation::new(app.clone(), cluster.clone(), settings, faults)?;
         let seen = Seen {
             red: Red::new(&app, &measurement),
@@ -110,6 +112,7 @@ impl World {
             channels: channels(&app),
             app,
             epoch_ns,
+            probe_seed,
             stores: Arc::new(stores),
             collectors: Vec::new(),
         })
@@ -180,7 +183,8 @@ impl World {
         let name = |id: ServiceId| self.app.services.get(id).map(|service| service.name.clone());
         let probes = self.channels.iter().filter_map(|(source, target)| {
             let (rtt, loss) = self.sim.probe(*target);
-            let lost = unit(&[self.sim.now(), *source as u64, *target as u64]) < loss;
+            let keys = [self.probe_seed, self.sim.now(), *source as u64, *target as u64];
+            let lost = unit(&keys) < loss;
             let rtt_s = (!lost).then_some(rtt / 1e9);
             Some(Probe { source: name(*source)?, target: name(*target)?, rtt_s })
         });
@@ -213,4 +217,44 @@ fn channels(app: &Application) -> Vec<(ServiceId, ServiceId)> {
         }
     }
     channels.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::lab::app::named;
+    use crate::lab::fault::FaultKind;
+    use crate::lab::sim::SECOND;
+
+    fn world(simulation: u64, measuring: u64) -> World {
+        let app = Arc::new(named("chain-3").unwrap());
+        let cluster = Cluster::for_application(&app, 2);
+        let loss = FaultKind::NetworkLoss { service: "chain-2".to_owned() };
+        let fault = Fault { id: 1, kind: loss, from_s: 0.0, until_s: 1e4, intensity: 1.0 };
+        let settings = Settings { seed: simulation, ..Settings::default() };
+        let measurement = Measurement { seed: measuring, ..Measurement::default() };
+        World::new(app, cluster, settings, vec![fault], measurement, Duration::from_secs(60)).unwrap()
+    }
+
+    /// Which of a hundred probes of the lossy service got lost.
+    fn lost(mut world: World) -> Vec<bool> {
+        let mut lost = Vec::new();
+        for second in 1..=100 {
+            world.sim.run_until(second * SECOND, &mut world.seen);
+            let probe =
+                world.readings().probes.into_iter().find(|probe| &*probe.target == "chain-2").unwrap();
+            lost.push(probe.rtt_s.is_none());
+        }
+        lost
+    }
+
+    #[test]
+    fn which_probes_get_lost_depends_on_the_seed() {
+        let first = lost(world(1, 1));
+        let count = first.iter().filter(|lost| **lost).count();
+        assert!((20..=52).contains(&count), "{count} of 100, at 36 %");
+        assert_eq!(first, lost(world(1, 1)));
+        assert_ne!(first, lost(world(1, 2)), "another measurement of the same cluster");
+    }
 }

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use error::{AppError, Problem};
 pub use estimate::healthy_tail_ms;
 pub use library::{from_json, json, named, names, open, schema};
-pub use load::{CFS_PERIOD_S, Utilisation, offered};
+pub use load::{CFS_PERIOD_S, Edge, Utilisation, edges, offered};
 pub use operation::operation;
 pub use sites::{Site, sites};
 
