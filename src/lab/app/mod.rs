@@ -181,6 +181,8 @@ pub struct Call {
     pub bytes: Bytes,
     /// False when the caller goes on without waiting.
     pub awaited: bool,
+    /// True when the caller goes on without the answer if it fails.
+    pub optional: bool,
     /// Limit on the whole call, after which the caller gives up.
     pub timeout_ms: Option<f64>,
     /// How often a call that failed or timed out is tried again.
