@@ -28,8 +28,19 @@ pub struct Stores {
     pub traces: SharedTraces,
     /// What the exporters would show now.
     pub now: RwLock<Option<Shown>>,
+    /// What is broken, was or will be, in the order in which the lab got to know of it.
+    pub faults: RwLock<Vec<Known>>,
     /// The lab's clock, in milliseconds since the epoch.
     clock_ms: AtomicI64,
+}
+
+/// A fault of the simulation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// The fault; its times are in seconds of simulated time.
+    pub fault: Fault,
+    /// When it was injected into the running cluster; `None` for those it was started with.
+    pub injected: Option<Nanos>,
 }
 
 /// The state of the exporters at one moment, for a Prometheus that scrapes them itself.
@@ -92,6 +103,7 @@ impl World {
         retention: Duration,
     ) -> Result<Self, SimError> {
         let (epoch_ns, probe_seed) = (measurement.epoch_ns, measurement.seed);
+        let known = faults.iter().map(|fault| Known { fault: fault.clone(), injected: None }).collect();
         let sim = Simulation::new(app.clone(), cluster.clone(), settings, faults)?;
         let seen = Seen {
             red: Red::new(&app, &measurement),
@@ -103,6 +115,7 @@ impl World {
             samples: Arc::new(RwLock::new(tsdb)),
             traces: Arc::new(RwLock::new(TraceStore::new(retention))),
             now: RwLock::new(None),
+            faults: RwLock::new(known),
             clock_ms: AtomicI64::new(epoch_ns.div_euclid(1_000_000)),
         };
         Ok(Self {
@@ -168,7 +181,10 @@ impl World {
     /// # Errors
     /// The fault's place does not exist.
     pub fn inject(&mut self, fault: Fault) -> Result<(), SimError> {
-        self.sim.inject(fault)
+        let known = Known { fault: fault.clone(), injected: Some(self.sim.now()) };
+        self.sim.inject(fault)?;
+        self.stores.faults.write().unwrap_or_else(PoisonError::into_inner).push(known);
+        Ok(())
     }
 
     /// Changes the cluster as an operator does.
