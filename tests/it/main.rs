@@ -24,6 +24,7 @@ mod lab_ssh;
 mod licences;
 mod machine_output;
 mod program;
+mod remedy_node;
 mod rooms;
 mod synthetic;
 mod tiny_server;

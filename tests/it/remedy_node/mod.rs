@@ -1,0 +1,7 @@
+//! Actions on machines: the script on fixture trees, in a network namespace, behind a real sshd, and on
+//! the lab's machines.
+
+mod cgroup;
+mod resctrl;
+mod script;
+mod tree;
