@@ -14,6 +14,7 @@
 //! told ([`Told`]).
 
 pub mod kind;
+pub mod names;
 pub mod node;
 pub mod operation;
 pub mod plan;

@@ -2,6 +2,10 @@
 //! the lab's machines.
 
 mod cgroup;
+mod lab;
+mod link;
 mod resctrl;
 mod script;
+mod session;
+mod sshd;
 mod tree;

@@ -28,6 +28,8 @@ pub struct Ran {
 pub struct Tree {
     folder: TempDir,
     shell: &'static str,
+    /// A process in whose network namespace the script runs.
+    namespace: Option<u32>,
 }
 
 /// The container's cgroup.
@@ -41,7 +43,7 @@ pub fn cgroup() -> String {
 impl Tree {
     /// A machine with a cache of twelve ways in two domains and one container of four threads.
     pub fn new() -> Self {
-        let tree = Self { folder: tempfile::tempdir().unwrap(), shell: "sh" };
+        let tree = Self { folder: tempfile::tempdir().unwrap(), shell: "sh", namespace: None };
         for (path, text) in [
             ("sys/fs/resctrl/schemata", "    MB:0=100;1=100\n    L3:0=fff;1=fff\n"),
             ("sys/fs/resctrl/mode", "shareable\n"),
@@ -75,6 +77,11 @@ impl Tree {
     /// The same with another shell.
     pub fn with_shell(shell: &'static str) -> Self {
         Self { shell, ..Self::new() }
+    }
+
+    /// The same in the network namespace of a process.
+    pub fn in_namespace(process: u32) -> Self {
+        Self { namespace: Some(process), ..Self::new() }
     }
 
     /// Its root.
@@ -132,14 +139,26 @@ impl Tree {
         command.env_clear().env("PATH", path).env("SAGETOP_TREE", self.root());
     }
 
+    /// Where its programs are: those that do what the kernel and systemd do, then the real ones.
+    pub fn tools() -> Vec<PathBuf> {
+        vec![Self::bin(), "/usr/sbin".into(), "/usr/bin".into(), "/bin".into()]
+    }
+
     /// Starts the script with these words.
     pub fn start(&self, words: &[&str]) -> Child {
-        self.start_with(words, &[Self::bin(), "/usr/sbin".into(), "/usr/bin".into(), "/bin".into()])
+        self.start_with(words, &Self::tools())
     }
 
     /// The same with programs from these folders only.
     pub fn start_with(&self, words: &[&str], tools: &[PathBuf]) -> Child {
-        let mut command = Command::new(format!("/bin/{}", self.shell));
+        let mut command = match self.namespace {
+            None => Command::new(format!("/bin/{}", self.shell)),
+            Some(process) => {
+                let mut command = Command::new("nsenter");
+                command.args(["-n", "-t", &process.to_string(), &format!("/bin/{}", self.shell)]);
+                command
+            }
+        };
         self.environment(&mut command, tools);
         command.args(["-s", "--"]).arg(self.root()).args(words);
         let mut child =
@@ -179,8 +198,15 @@ impl Tree {
         let words = self.text(&timer);
         std::fs::remove_file(self.root().join(&timer)).unwrap();
         let mut words = words.lines();
-        let mut command = Command::new(words.next().unwrap());
-        self.environment(&mut command, &[Self::bin(), "/usr/sbin".into(), "/usr/bin".into(), "/bin".into()]);
+        let mut command = match self.namespace {
+            None => Command::new(words.next().unwrap()),
+            Some(process) => {
+                let mut command = Command::new("nsenter");
+                command.args(["-n", "-t", &process.to_string()]);
+                command
+            }
+        };
+        self.environment(&mut command, &Self::tools());
         command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         ended(command.spawn().unwrap())
     }

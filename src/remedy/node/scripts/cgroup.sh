@@ -15,6 +15,7 @@ cgroup() {
         check_word "$of" operation
         shift 2
         ;;
+    read) [ $# -eq 7 ] || usage cgroup ;;
     *) usage cgroup ;;
     esac
     file=$1 cgroup=$2 container=$3 uid=$4 before=$5 after=$6 unit=$7
@@ -32,8 +33,14 @@ cgroup() {
     *) usage file ;;
     esac
     case $unit in *[!A-Za-z0-9:_.-]*) usage unit ;; none | [!-]*.scope) ;; *) usage unit ;; esac
-    begin
+    [ "$verb" = read ] || begin
     "cgroup_$verb"
+}
+
+cgroup_read() {
+    now=gone
+    [ ! -f "$seat/$file" ] || present
+    printf '%s\n' "$now"
 }
 
 # Microseconds, or `max`, in a period of microseconds.

@@ -28,13 +28,24 @@ htb() {
         begin
         htb_undo
         ;;
+    read)
+        [ $# -eq 1 ] || usage htb
+        interface=$1
+        check_interface "$interface"
+        queues
+        printf '%s\n' "$found"
+        [ "$found" != 'htb 1a:' ] || tc class show dev "$interface"
+        ;;
     *) usage htb ;;
     esac
 }
 
 # The kind of the root's queues if all is as the kernel made it, else what is not.
 queues() {
-    said=$(tc qdisc show dev "$interface" 2>&1) || finish 77 "$said"
+    said=$(tc qdisc show dev "$interface" 2>&1) || {
+        [ "$verb" != read ] || { printf '%s\n' "$said"; exit 77; }
+        finish 77 "$said"
+    }
     found=''
     while read -r word kind handle place; do
         case "$word $kind $handle" in

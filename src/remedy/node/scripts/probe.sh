@@ -26,6 +26,17 @@ probe() {
         check_container "$1"
         tell inspect crictl inspect -o json "$1"
         ;;
+    usage)
+        # Processor time and disk traffic so far of every container of Kubernetes, in both ways in which
+        # kubelets lay out their groups.
+        [ $# -eq 0 ] || usage probe
+        top=$root/sys/fs/cgroup
+        for seat in "$top"/kubepods*/*/* "$top"/kubepods*/*/*/*; do
+            [ -f "$seat/cgroup.procs" ] || continue
+            show "cpu.stat${seat#"$top"}" "$seat/cpu.stat"
+            show "io.stat${seat#"$top"}" "$seat/io.stat"
+        done
+        ;;
     process)
         [ $# -eq 1 ] || usage probe
         check_number "$1" process
@@ -37,6 +48,7 @@ probe() {
         for file in cgroup.threads cpu.max cpu.stat io.max io.stat; do
             show "$file" "$seat/$file"
         done
+        show subtree_control "${seat%/*}/cgroup.subtree_control"
         ;;
     interface)
         [ $# -eq 1 ] || usage probe

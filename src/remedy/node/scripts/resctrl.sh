@@ -22,6 +22,14 @@ resctrl() {
         begin
         resctrl_undo
         ;;
+    read)
+        [ $# -eq 2 ] || usage resctrl
+        group=$1 before=absent after=$2
+        check_resctrl
+        now=absent
+        [ ! -d "$base/$group" ] || now=$(lines "$base/$group/schemata" "$after")
+        printf '%s\n' "$now"
+        ;;
     *) usage resctrl ;;
     esac
 }
