@@ -125,7 +125,7 @@ fn queues_of_others_are_never_touched() {
     for (words, found) in [
         (&["htb", "default", "1"][..], "htb 1:"),
         (&["tbf", "rate", "1mbit", "burst", "32kbit", "latency", "25ms"], "tbf 1:"),
-        (&["fq_codel"], "fq_codel 1:"),
+        (&["pfifo", "limit", "10"], "pfifo 1:"),
     ] {
         let add = [&["tc", "qdisc", "add", "dev", "v0", "root", "handle", "1:"][..], words].concat();
         assert!(network.run(&add).0, "{words:?}");
