@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::EngineError;
 use super::learn::{Learned, cut_off, scarce_cut_off};
+use super::remedies::Remedies;
 use super::shelf::Shelf;
 use crate::causal::{CallGraph, EdgeOrigin};
 use crate::config::{Config, Context, problem::suggest};
@@ -48,6 +49,7 @@ pub struct Engine {
     pub(super) learning: tokio::sync::Mutex<Option<Arc<Learned>>>,
     /// Serialises fetching: two at once would ask for the same.
     fetching: tokio::sync::Mutex<()>,
+    pub(super) remedies: Option<Remedies>,
 }
 
 /// What is known at a moment without asking anybody.
@@ -102,6 +104,7 @@ impl Engine {
             shelf: Shelf::open(&cache.join("models"), context.name.as_str())?,
             learning: tokio::sync::Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
+            remedies: None,
         })
     }
 

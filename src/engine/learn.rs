@@ -1,5 +1,6 @@
 //! The model for a moment: which data it may have seen, the cache, and training.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use crate::diagnosis::verdict::minus;
 use crate::diagnosis::{DiagnosisSettings, FeatureKinds, Reference};
 use crate::domain::{Clean, ModelSummary, Progress, Timestamp};
 use crate::gvae::checkpoint::{self, CheckpointError, FORMAT, Manifest};
-use crate::gvae::{Gvae, GvaeError, TrainSettings, fingerprint, train};
+use crate::gvae::{Gvae, GvaeError, TrainSettings, fingerprint, retrain, train};
 use crate::windows::{Frame, Key};
 
 /// While data is scarce, the cut-off advances in steps of this many seconds.
@@ -103,6 +104,8 @@ pub struct Lesson {
     pub span: usize,
     /// What the windows are made of, and which are called healthy.
     pub origin: Key,
+    /// The model from before the application's shape changed, and when that was.
+    pub base: Option<(Arc<Learned>, Timestamp)>,
 }
 
 /// The model of `lesson` from the `shelf`, or trained and put there. `fresh` trains
@@ -114,7 +117,12 @@ pub fn learn(
     fresh: bool,
     progress: &dyn Progress,
 ) -> Result<Learned, GvaeError> {
-    let known = lesson.frame.columns.iter().filter(|(_, values)| is_known(values)).map(|(column, _)| column);
+    let since = match &lesson.base {
+        Some((_, changed)) => lesson.frame.ends.partition_point(|end| end < changed),
+        None => 0,
+    };
+    let known = lesson.frame.columns.iter().filter(|(_, values)| is_known(values, since));
+    let known = known.map(|(column, _)| column);
     let cbn = Cbn::build(&lesson.graph, known, &lesson.frame.placement);
     let print = fingerprint(&cbn, &lesson.settings, &(&lesson.kinds, lesson.span, &lesson.origin));
     let name = format!("{}-{}", &print[..16], cut_off.as_second());
@@ -136,7 +144,24 @@ pub fn learn(
             Err(error) => warnings.push(Clean::new(&error.to_string())),
         }
     }
-    let (model, report) = train(cbn, &lesson.frame, &lesson.settings, progress)?;
+    let (model, windows) = match &lesson.base {
+        Some((base, _)) => {
+            let (frame, settings) = (&lesson.frame, &lesson.settings);
+            let (model, affected, _) =
+                retrain(&base.model, cbn, frame, since, &BTreeSet::new(), settings, progress)?;
+            warnings.push(Clean::new(&format!(
+                "{}: {:.0} % of the model were trained again on the {} windows since",
+                base.changes(frame),
+                100.0 * affected.share(),
+                frame.len() - since,
+            )));
+            (model, frame.len())
+        }
+        None => {
+            let (model, report) = train(cbn, &lesson.frame, &lesson.settings, progress)?;
+            (model, report.windows + report.held_back)
+        }
+    };
     let healthy = lesson.frame.filtered(&lesson.healthy);
     let enough = healthy.len() >= lesson.settings.min_windows;
     if !enough {
@@ -146,7 +171,6 @@ pub fn learn(
     }
     let normal = if enough { &healthy } else { &lesson.frame };
     let reference = Reference::learn(&model, &lesson.kinds, normal, lesson.span)?;
-    let windows = report.windows + report.held_back;
     let from = first_end(&lesson.frame).unwrap_or(cut_off);
     let manifest = Manifest {
         format: FORMAT,
@@ -173,8 +197,11 @@ fn first_end(frame: &Frame) -> Option<Timestamp> {
     frame.ends.first().copied()
 }
 
-/// Whether a column has enough values to learn from since it came to be.
-fn is_known(values: &[f32]) -> bool {
+/// Whether a column has enough values to learn from since it came to be, and any from row `since` on.
+fn is_known(values: &[f32], since: usize) -> bool {
+    if values[since..].iter().all(|v| !v.is_finite()) {
+        return false;
+    }
     let known = values.iter().filter(|v| v.is_finite()).count();
     let first = values.iter().position(|v| v.is_finite()).unwrap_or(0);
     known >= MIN_VALUES && known * 20 >= values.len() - first
@@ -205,9 +232,11 @@ mod tests {
     fn a_column_that_is_new_counts_from_its_first_value() {
         let mut values = vec![f32::NAN; 1400];
         values.extend([1.0; MIN_VALUES]);
-        assert!(is_known(&values));
-        assert!(!is_known(&values[..1410]));
+        assert!(is_known(&values, 0) && is_known(&values, 1410));
+        assert!(!is_known(&values[..1410], 0));
+        values.extend([f32::NAN; 10]);
+        assert!(!is_known(&values, 1420), "it went");
         let sparse: Vec<f32> = (0..1400).map(|i| if i % 50 == 0 { 1.0 } else { f32::NAN }).collect();
-        assert!(!is_known(&sparse));
+        assert!(!is_known(&sparse, 0));
     }
 }

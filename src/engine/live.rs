@@ -13,10 +13,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::core::{Engine, Picture, blocking, now};
+use super::remedies::Counter;
 use super::snapshot::{EngineEvent, ModelState, Request, Snapshot};
 use super::{EngineError, Learned};
 use crate::causal::CallGraph;
 use crate::domain::{BackendState, Clean, Progress, Stage, Timestamp};
+use crate::remedy::Heard;
 use crate::windows::FetchReport;
 
 /// Shortest pause between two refreshes.
@@ -33,7 +35,8 @@ pub async fn live(
     events: Sender<EngineEvent>,
 ) {
     let pause = (engine.windows.length / 2).max(MIN_REFRESH);
-    let live = Arc::new(Live { engine, at, events, known: Mutex::default() });
+    let counter = Counter::open(&engine, at.is_some(), &events);
+    let live = Arc::new(Live { engine, at, events, counter, known: Mutex::default() });
     // What is stored comes first: the screen must not wait for any network.
     live.show_stored().await;
     let mut tasks = Tasks {
@@ -53,7 +56,7 @@ pub async fn live(
                 Some(Request::Refresh) => next = Some(Instant::now()),
                 Some(Request::Diagnose(slo)) => tasks.diagnose(slo),
                 Some(Request::Retrain) => retrain = true,
-                Some(Request::Remedy(_)) => {}
+                Some(Request::Remedy(ask)) => live.hand(Heard::Ask(ask)).await,
             },
             () = live.events.closed() => break,
             Some(done) = tasks.set.join_next(), if !tasks.set.is_empty() => match done {
@@ -145,6 +148,7 @@ struct Live {
     engine: Arc<Engine>,
     at: Option<Timestamp>,
     events: Sender<EngineEvent>,
+    counter: Counter,
     known: Mutex<Known>,
 }
 
@@ -189,6 +193,13 @@ impl Live {
     async fn tell(&self, event: EngineEvent) {
         // The screens went away: the loop ends by itself.
         let _ = self.events.send(event).await;
+    }
+
+    /// Hands something to the remedies' desk.
+    async fn hand(&self, heard: Heard) {
+        if let Some(told) = self.counter.hand(heard) {
+            self.tell(EngineEvent::Remedy(told)).await;
+        }
     }
 
     async fn failed(&self, slo: Option<&Clean>, what: &str, error: &EngineError) {
@@ -328,6 +339,7 @@ impl Live {
         match answer.await {
             Ok(verdict) => {
                 let verdict = Arc::new(verdict);
+                self.hand(Heard::Verdict(name.clone(), verdict.clone())).await;
                 self.tell(EngineEvent::Verdict { version, slo: name.clone(), verdict }).await;
             }
             Err(error) => {
@@ -360,6 +372,7 @@ impl Live {
             };
             self.tell(EngineEvent::Model(state)).await;
         }
+        self.hand(Heard::Readings(self.engine.readings(&picture))).await;
         let (engine, frozen) = (Arc::clone(&self.engine), self.at.is_some());
         let made = blocking(move || {
             let mut snapshot = Snapshot::of(&engine, picture, graph, learned.as_deref());

@@ -8,6 +8,8 @@
 pub mod batch;
 pub mod checkpoint;
 pub mod data;
+pub mod fast;
+pub mod kernels;
 pub mod loss;
 pub mod model;
 pub mod net;
@@ -23,8 +25,8 @@ pub use checkpoint::{CheckpointError, Manifest, fingerprint};
 pub use data::{Inputs, LatencyScale, Normaliser, Scale};
 pub use model::{Decoded, Gaussian, Gvae};
 pub use settings::TrainSettings;
-pub use train::{TrainReport, train};
-pub use transfer::{Affected, transfer};
+pub use train::{TrainReport, retrain, train};
+pub use transfer::Affected;
 
 /// Why there is no model.
 #[derive(Debug, thiserror::Error)]

@@ -13,25 +13,28 @@
 //! The likelihood is Student-t in the log-latency, its scale from the network, widened where
 //! the prediction leaves the range of the training data.
 
+use std::sync::{Arc, OnceLock};
+
 use candle_core::{Device, Result, Tensor, Var};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::batch::{Batch, Latencies, row};
 use super::data::{CLIP, LatencyScale, Normaliser};
+use super::fast::Forward;
 use super::net::Mlp;
 use super::settings::TrainSettings;
 use crate::causal::Cbn;
 use crate::domain::Side;
 
 /// Own time cannot be more than e^±8 times its usual value: keeps exp() finite.
-const OWN_RANGE: f64 = 8.0;
+pub(super) const OWN_RANGE: f64 = 8.0;
 /// Range of the log-scale of a log-latency: 1 % to a factor of 7.
-const LN_SCALE: (f64, f64) = (-4.6, 2.0);
+pub(super) const LN_SCALE: (f64, f64) = (-4.6, 2.0);
 /// Log-scale of a share that was never measured: a factor of two either way.
-const UNMEASURED: f64 = 0.7;
+pub(super) const UNMEASURED: f64 = 0.7;
 /// Scale before training: 15 %.
-const LN_SCALE_START: f64 = -1.9;
+pub(super) const LN_SCALE_START: f64 = -1.9;
 
 /// Mean and log-variance of a diagonal Gaussian, each (rows, latent).
 #[derive(Clone, Debug)]
@@ -66,7 +69,7 @@ pub struct Decoded {
 
 /// How a latency is made up of its parents.
 #[derive(Clone, Debug)]
-enum Structure {
+pub(super) enum Structure {
     /// It is their sum, by definition.
     Sum,
     /// The owner's own time, usually exp(base), (1, quantiles), and a share of each parent: raw
@@ -100,10 +103,13 @@ pub struct Gvae {
     /// Scales of its inputs.
     pub normaliser: Normaliser,
     latent: usize,
+    pub(super) hidden: usize,
     encoders: Vec<Option<Mlp>>,
     priors: Vec<Option<Mlp>>,
     decoders: Vec<Decoder>,
-    blankets: Vec<Vec<usize>>,
+    /// Latency nodes that the encoder of each entity reads.
+    pub(super) blankets: Vec<Vec<usize>>,
+    compiled: OnceLock<Arc<Forward>>,
 }
 
 impl Gvae {
@@ -159,12 +165,33 @@ impl Gvae {
                 ),
             });
         }
-        Ok(Self { cbn, normaliser, latent, encoders, priors, decoders, blankets })
+        let hidden = settings.hidden;
+        let compiled = OnceLock::new();
+        Ok(Self { cbn, normaliser, latent, hidden, encoders, priors, decoders, blankets, compiled })
     }
 
     /// Dimensions of each latent.
     pub fn latent(&self) -> usize {
         self.latent
+    }
+
+    /// Which quantile of parent `p` stands for quantile `i` of node `j`.
+    pub(super) fn nearest(&self, j: usize, i: usize, p: usize) -> usize {
+        nearest(&self.cbn, j, i, p)
+    }
+
+    /// The model compiled for questions, once: parameters that are set later are not seen.
+    pub fn forward(&self) -> Result<Arc<Forward>> {
+        if let Some(known) = self.compiled.get() {
+            return Ok(known.clone());
+        }
+        let forward = Arc::new(Forward::of(self)?);
+        Ok(self.compiled.get_or_init(|| forward).clone())
+    }
+
+    /// How latency node `j` is made up.
+    pub(super) fn structure(&self, j: usize) -> &Structure {
+        &self.decoders[j].structure
     }
 
     /// Whether an entity has a latent.
@@ -344,7 +371,7 @@ pub fn is_sum(cbn: &Cbn, j: usize) -> bool {
 }
 
 /// Which quantile of parent `p` is nearest to quantile `i` of node `j`.
-fn nearest(cbn: &Cbn, j: usize, i: usize, p: usize) -> usize {
+pub(super) fn nearest(cbn: &Cbn, j: usize, i: usize, p: usize) -> usize {
     let wanted = i32::from(cbn.latencies[j].quantiles[i].0.0);
     let distance = |k: &usize| (i32::from(cbn.latencies[p].quantiles[*k].0.0) - wanted).abs();
     (0..cbn.latencies[p].quantiles.len()).min_by_key(distance).unwrap_or(0)

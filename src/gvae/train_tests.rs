@@ -5,8 +5,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use candle_nn::optim::{AdamW, Optimizer};
+
 use super::*;
 use crate::domain::{Column, NoProgress};
+use crate::gvae::Batch;
+use crate::gvae::loss::elbo;
 use crate::gvae::testbed::{App, Episode};
 
 fn small() -> TrainSettings {
@@ -34,8 +38,10 @@ fn weights(model: &Gvae) -> Vec<u32> {
 
 fn held_back_loss(model: &Gvae, frame: &Frame, settings: &TrainSettings) -> f32 {
     let inputs = Inputs::read(&model.cbn, &model.normaliser, frame);
-    let held = inputs.select(&split(frame.len()).1);
-    evaluate(model, &Batch::new(&held, &model.normaliser).unwrap(), settings).unwrap().2
+    let plan = Arc::new(Plan::of(model).unwrap());
+    let objective = Objective::new(plan.clone(), Columns::new(&plan, &inputs, &model.normaliser));
+    let flat = plan.layout.gather(model).unwrap();
+    evaluate(&objective, &flat, &split(frame.len()).1, settings).total as f32
 }
 
 /// Keeps the held-back loss of every epoch; cancels after some.
@@ -195,4 +201,119 @@ fn sizes_of_nothing_are_an_error_not_a_crash() {
             assert!(report.loss.is_finite(), "{settings:?}");
         }
     }
+}
+
+/// Training by the reference: the same steps with the loss in plain candle operations and candle's
+/// optimiser.
+fn learn_plainly(frame: &Frame, settings: &TrainSettings) -> Gvae {
+    let cbn = App::chain().cbn(frame);
+    let normaliser = Normaliser::fit(&cbn, frame);
+    let inputs = Inputs::read(&cbn, &normaliser, frame);
+    let model = Gvae::new(cbn, normaliser, settings).unwrap();
+    let vars = model.vars().into_iter().map(|(_, v)| v).collect();
+    let mut optimiser = AdamW::new(vars, adam(settings)).unwrap();
+    let mut rng = StdRng::seed_from_u64(settings.seed ^ 0x5a6e);
+    let mut rows = split(frame.len()).0;
+    for epoch in 0..settings.epochs {
+        let t = epoch as f64 / settings.epochs as f64;
+        let beta = settings.beta * (t / settings.warm_up).min(1.0);
+        optimiser.set_learning_rate(settings.learning_rate * 0.1f64.powf(t));
+        rows.shuffle(&mut rng);
+        for (step, chunk) in rows.chunks(settings.batch).enumerate() {
+            let batch = Batch::new(&inputs.select(chunk), &model.normaliser).unwrap();
+            let (parents, prior_weight) = match (epoch + step) % 2 {
+                0 => (Parents::Observed, 2.0 * settings.prior_weight),
+                _ => (Parents::Decoded, 0.0),
+            };
+            let loss = elbo(&model, &batch, parents, beta, prior_weight, &mut rng).unwrap();
+            optimiser.backward_step(&loss.total).unwrap();
+        }
+    }
+    model
+}
+
+#[test]
+fn the_fast_path_learns_what_the_reference_learns() {
+    // Too short to be stopped early, and the last epoch the best: both end with the last step.
+    let settings = TrainSettings { epochs: 4, warm_up: 0.5, ..small() };
+    let floats = |model: &Gvae| weights(model).into_iter().map(f32::from_bits).collect::<Vec<_>>();
+    let (model, _) = learn(history(), &settings);
+    let plainly = learn_plainly(history(), &settings);
+    let (fast, plain) = (floats(&model), floats(&plainly));
+    let start = floats(&Gvae::new(model.cbn.clone(), model.normaliser.clone(), &settings).unwrap());
+    let distances = |a: &[f32], b: &[f32]| {
+        let mut all: Vec<f32> = a.iter().zip(b).map(|(a, b)| (a - b).abs()).collect();
+        all.sort_by(f32::total_cmp);
+        all
+    };
+    let (apart, moved) = (distances(&fast, &plain), distances(&plain, &start));
+    // Adam divides each gradient by its own size: where the true one is 0, it walks along rounding
+    // errors, a step's length at a time. So some weights differ, and it must not matter.
+    let middle = apart.len() / 2;
+    assert!(apart[middle] < 1e-2 * moved[middle], "{} apart after {}", apart[middle], moved[middle]);
+    let loss = |model: &Gvae| held_back_loss(model, history(), &settings);
+    let before = loss(&Gvae::new(model.cbn.clone(), model.normaliser.clone(), &settings).unwrap());
+    let (fast, plain) = (loss(&model), loss(&plainly));
+    assert!(before - plain > 1.0, "nothing was learned: {before} {plain}");
+    assert!((fast - plain).abs() < 1e-5 * plain.abs(), "{fast} {plain}");
+}
+
+/// 120 windows of the chain, then `after` of what became of it.
+fn changed(app: &App, after: usize) -> Frame {
+    let next = app.run(&Episode::quiet(8, after));
+    let mut frame = history().clone();
+    let before = frame.len();
+    frame.ends.extend(next.ends.iter().map(|end| *end + frame.length * before as u32));
+    for (column, values) in &next.columns {
+        let known = frame.columns.entry(column.clone()).or_default();
+        known.resize(before, f32::NAN);
+        known.extend(values);
+    }
+    for values in frame.columns.values_mut() {
+        values.resize(before + after, f32::NAN);
+    }
+    frame.sources.extend(next.sources);
+    frame.placement = next.placement;
+    frame
+}
+
+#[test]
+fn a_changed_application_is_learned_in_a_fraction_of_the_work() {
+    // `store` became three times as slow, and a service came that `store` calls.
+    let mut app = App::chain();
+    app.services[2].work_ms *= 3.0;
+    let gifts =
+        crate::gvae::testbed::Service { name: "gifts", node: 1, replicas: 1, work_ms: 5.0, cores: 0.2 };
+    app.services.push(gifts);
+    app.calls.push(crate::gvae::testbed::Call { caller: 2, callee: 3, share: 1.0, delay_ms: 1.0 });
+    let frame = changed(&app, 30);
+    let (old, _) = trained();
+    let updated = BTreeSet::from([ServiceName::new("store")]);
+    let cbn = || app.cbn(&frame);
+    let (new, affected, report) = retrain(old, cbn(), &frame, 120, &updated, &small(), &NoProgress).unwrap();
+    assert_eq!(report.epochs, small().epochs.div_ceil(AGAIN));
+    assert!(affected.share() < 1.0);
+
+    // What the change does not reach stays as it was, to the last bit.
+    let vars = |model: &Gvae| model.vars().into_iter().collect::<std::collections::BTreeMap<_, _>>();
+    let (before, after) = (vars(old), vars(&new));
+    let mut kept = 0;
+    for (j, node) in new.cbn.latencies.iter().enumerate().filter(|(j, _)| !affected.latencies[*j]) {
+        let i = old.cbn.latency(&node.rpc, node.side).unwrap();
+        for part in ["0.weight", "0.bias", "1.weight", "2.weight", "2.bias"] {
+            let (was, is) = (&before[&format!("decoder.{i}.{part}")], &after[&format!("decoder.{j}.{part}")]);
+            assert_eq!(was.to_vec1::<f32>().ok(), is.to_vec1::<f32>().ok());
+            assert_eq!(was.to_vec2::<f32>().ok(), is.to_vec2::<f32>().ok());
+        }
+        kept += 1;
+    }
+    assert!(kept > 0);
+
+    // New windows are explained better than by the model that was merely carried over.
+    let recent = frame.rows(120..150);
+    let fresh = Normaliser::fit(&cbn(), &recent);
+    let (stale, _) = transfer(old, cbn(), fresh, &small(), &updated).unwrap();
+    let (carried, learned) =
+        (held_back_loss(&stale, &recent, &small()), held_back_loss(&new, &recent, &small()));
+    assert!(learned < carried - 1.0, "{learned} after {carried}");
 }

@@ -26,6 +26,11 @@ pub struct Affected {
 }
 
 impl Affected {
+    /// Everything, as in a training from scratch.
+    pub fn all(cbn: &Cbn) -> Self {
+        Self { entities: vec![true; cbn.entities.len()], latencies: vec![true; cbn.latencies.len()] }
+    }
+
     /// Whether nothing is.
     pub fn is_none(&self) -> bool {
         !self.entities.iter().chain(&self.latencies).any(|affected| *affected)

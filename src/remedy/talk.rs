@@ -48,9 +48,20 @@ pub struct CommandRecord {
     pub complaint: Option<Clean>,
 }
 
+/// Whether anything can be changed in this context at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing can: why, and what to write into the configuration.
+    Off(Clean),
+    /// Actions can be approved once this name was typed ([`Ask::Arm`]): the context's.
+    Ready(Clean),
+}
+
 /// What the screens are told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
+    /// Whether anything can be changed; told once, before everything else here.
+    Standing(Standing),
     /// What could be done about the SLO of this name, best first, and what else is to be said: that
     /// nothing fits, and why.
     Proposals {
