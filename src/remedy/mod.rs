@@ -27,6 +27,7 @@ pub mod kind;
 pub mod kubectl;
 pub mod log;
 pub mod names;
+pub mod node;
 pub mod operation;
 pub mod plan;
 pub mod program;

@@ -29,6 +29,7 @@ mod machine_output;
 mod program;
 mod remedy_desk;
 mod remedy_kube;
+mod remedy_node;
 mod rooms;
 mod synthetic;
 mod tiny_server;
