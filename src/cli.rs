@@ -92,6 +92,8 @@ pub enum Command {
     Status,
     /// Say why an objective stands as it does: root causes with counterfactuals
     Diagnose(DiagnoseArgs),
+    /// Watch without screens: a line for each change, and the verdict on each violation
+    Watch(WatchArgs),
     /// Fetch history and train the model now
     Train {
         /// Train even if there is a model already
@@ -136,6 +138,17 @@ pub struct DiagnoseArgs {
     /// What ranks the services
     #[arg(long, value_enum, default_value_t = Method::Model)]
     pub method: Method,
+}
+
+/// `sagetop watch`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct WatchArgs {
+    /// End after this time; without it, with a signal
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    pub length: Option<Duration>,
+    /// End when an objective was violated and the cause was asked for
+    #[arg(long)]
+    pub until_violated: bool,
 }
 
 /// What ranks the services.

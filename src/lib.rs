@@ -7,10 +7,10 @@
 //!  Jaeger, Prometheus
 //!        │ HTTP
 //!        ▼
-//!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← baselines ← config ← engine ← tui ← lab ← eval ← cli ← commands
-//!  nouns    clients,    one row   burn  call     model  root        rankings    files,   fetch →   screens   a cluster  how often
-//!           catalogue   a window  rate  graph,          causes      to beat     secrets  learn →            that is    an answer
-//!                       + store         CBN                                              diagnose            simulated  is right
+//!  domain ← telemetry ← windows ← slo ← causal ← gvae ← diagnosis ← baselines ← remedy ← config ← engine ← tui ← lab ← eval ← cli ← commands
+//!  nouns    clients,    one row   burn  call     model  root        rankings    guarded  files,   fetch →   screens   a cluster  how often
+//!           catalogue   a window  rate  graph,          causes      to beat     actions  secrets  learn →            that is    an answer
+//!                       + store         CBN                                                       diagnose            simulated  is right
 //! ```
 
 pub mod baselines;
@@ -24,6 +24,7 @@ pub mod engine;
 pub mod eval;
 pub mod gvae;
 pub mod lab;
+pub mod remedy;
 pub mod slo;
 pub mod telemetry;
 pub mod tui;

@@ -18,6 +18,7 @@ use crate::cli::{DemoArgs, Global, LabArgs, ScreenArgs};
 use crate::domain::Clean;
 use crate::engine::{self, EngineEvent, ModelState};
 use crate::lab::fault::Fault;
+use crate::lab::folder::{self, Folder};
 use crate::lab::incident;
 use crate::lab::live::Orders;
 use crate::lab::stage::StageError;
@@ -51,11 +52,13 @@ pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit
         ))
     })?;
     let remedy = incident.remedy(&plan.app, &plan.cluster, &plan.settings).map_err(StageError::Sim)?;
+    folder::sweep();
+    let listeners = plan.listen()?;
     let world = lab::history(&mut plan)?;
     // Not before: from here on, whatever ends the screens in an orderly way removes it.
-    let folder = folder()?;
+    let folder = Folder::make()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let stage = runtime.block_on(plan.live(world))?;
+    let stage = runtime.block_on(plan.live(world, listeners))?;
     let kubectl = stage.install(folder.path())?.folder.join("kubectl");
     let remedy = remedy.map(|remedy| Clean::new(&format!("{} {}", kubectl.display(), remedy.command)));
     let config = folder.path().join("config.toml");
@@ -174,15 +177,4 @@ fn lab_args(args: &DemoArgs) -> LabArgs {
         incidents: false,
         schema: false,
     }
-}
-
-/// A folder that goes away with the demo, in memory where there is such a place.
-fn folder() -> Result<tempfile::TempDir, Error> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
-    let within = runtime.unwrap_or_else(std::env::temp_dir);
-    tempfile::Builder::new()
-        .prefix("sagetop-")
-        .rand_bytes(4)
-        .tempdir_in(&within)
-        .map_err(|source| Error::Write { path: within, source })
 }

@@ -14,6 +14,7 @@ use crate::cli::LabArgs;
 use crate::lab::app;
 use crate::lab::cluster::Cluster;
 use crate::lab::export::{self, Protocol};
+use crate::lab::folder;
 use crate::lab::incident;
 use crate::lab::measure::Measurement;
 use crate::lab::script;
@@ -31,10 +32,13 @@ pub fn run(args: &LabArgs, out: &mut Output) -> Result<Exit, Error> {
     if args.incidents {
         return incidents(&plan, out);
     }
+    // A demo that was killed could not do it.
+    folder::sweep();
+    let listeners = plan.listen()?;
     let world = history(&mut plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut stage = plan.live(world).await?;
+        let mut stage = plan.live(world, listeners).await?;
         announce(&stage, args, out)?;
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         tokio::select! {

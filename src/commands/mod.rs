@@ -18,6 +18,7 @@ mod screens;
 mod session;
 mod status;
 mod train;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -29,6 +30,7 @@ use crate::cli::{Cli, Command};
 use crate::config::{ConfigError, Dirs};
 use crate::domain::{Clean, Timestamp};
 use crate::engine::EngineError;
+use crate::lab::folder::FolderError;
 use crate::lab::stage::StageError;
 use crate::tui::TuiError;
 pub use output::Output;
@@ -71,6 +73,11 @@ pub enum Error {
         /// The wall clock.
         now: Timestamp,
     },
+    /// What does not change is not watched.
+    #[error(
+        "`watch` waits for what comes, and nothing comes at a past moment: leave --at away, or use `status`"
+    )]
+    WatchPast,
     /// What to log.
     #[error("SAGETOP_LOG is not understood: {0} (for example: sagetop=debug,warn)")]
     LogFilter(Clean),
@@ -102,6 +109,9 @@ pub enum Error {
     /// The simulated cluster.
     #[error(transparent)]
     Stage(#[from] StageError),
+    /// The demo's folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// What the lab is asked to do.
     #[error("{0}")]
     Lab(String),
@@ -132,7 +142,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             tracing::error!("{error}");
             output::complain(&format!("sagetop: {error}"));
-            if matches!(error, Error::Future { .. }) { Exit::Usage } else { Exit::Error }
+            if matches!(error, Error::Future { .. } | Error::WatchPast) { Exit::Usage } else { Exit::Error }
         }
     }
 }
@@ -149,6 +159,7 @@ fn dispatch(cli: &Cli, out: &mut Output) -> Result<Exit, Error> {
     match command {
         Command::Status => status::run(&cli.global, out),
         Command::Diagnose(args) => diagnose::run(&cli.global, args, out),
+        Command::Watch(args) => watch::run(&cli.global, args, out),
         Command::Train { fresh } => train::run(&cli.global, *fresh, out),
         Command::Graph(args) => graph::run(&cli.global, args, out),
         Command::Doctor => doctor::run(&cli.global, out),

@@ -49,7 +49,10 @@ impl Session {
         let config = config::load(&paths::config_file(global.config())?)?;
         let dirs = Dirs::find(global.state_dir())?;
         let context = config.context(global.context.as_deref())?.clone();
-        let engine = Engine::open(&config, &context, dirs.cache()?)?;
+        let mut engine = Engine::open(&config, &context, dirs.cache()?)?;
+        if context.remedy.enabled {
+            engine = engine.with_remedies(&context.remedy, dirs.state()?);
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         Ok(Self { config, engine: Arc::new(engine), fixed: global.at, now, runtime })
     }

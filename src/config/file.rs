@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::diagnosis::DiagnosisSettings;
 use crate::domain::{Clean, ServiceName, SloSource};
 use crate::gvae::TrainSettings;
+use crate::remedy::RemedySettings;
 use crate::telemetry::{BackendSettings, JaegerSettings};
 use crate::windows::WindowSettings;
 
@@ -63,6 +64,9 @@ pub struct ContextSettings {
     /// Objectives, in the order they are shown.
     #[serde(default)]
     pub slo: Vec<SloSettings>,
+    /// What may be changed in this cluster, and how. Absent, nothing may.
+    #[serde(default)]
+    pub remedy: RemedySettings,
 }
 
 fn standard() -> PathBuf {

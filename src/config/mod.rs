@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnosis::DiagnosisSettings;
 use crate::domain::{Clean, ServiceName, Slo};
 use crate::gvae::TrainSettings;
+use crate::remedy::RemedySettings;
 use crate::telemetry::{BackendSettings, Catalogue, CatalogueError, JaegerSettings};
 use crate::windows::WindowSettings;
 use doc::SourceFile;
@@ -72,6 +73,8 @@ pub struct Context {
     pub names: BTreeMap<ServiceName, ServiceName>,
     /// Objectives, in the order they are shown.
     pub slos: Vec<Slo>,
+    /// What may be changed in it.
+    pub remedy: RemedySettings,
 }
 
 /// Why there is no configuration.

@@ -80,6 +80,7 @@ impl Resolver<'_> {
             jaeger,
             names: settings.names.clone(),
             slos,
+            remedy: settings.remedy.clone(),
         };
         self.unused_vars(&at, settings, &context);
         context

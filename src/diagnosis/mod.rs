@@ -13,9 +13,11 @@ pub mod tail;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod testbed;
 pub mod verdict;
+pub mod what_if;
 
 pub use counterfactual::{Intervention, Reset, World};
 pub use evidence::{Evidence, Finding};
 pub use reference::{FeatureKind, FeatureKinds, Reference};
 pub use settings::DiagnosisSettings;
 pub use verdict::{Case, DiagnosisError, diagnose};
+pub use what_if::WhatIf;

@@ -88,7 +88,7 @@ fn strongest(findings: Option<&Vec<Finding>>) -> f64 {
 }
 
 /// What "this service back to normal" touches: itself, and the channels blamed on it.
-fn reset_of(cbn: &Cbn, evidence: &Evidence, service: &ServiceName) -> Intervention {
+pub(super) fn reset_of(cbn: &Cbn, evidence: &Evidence, service: &ServiceName) -> Intervention {
     let slow = |s: &ServiceName| evidence.slow_callers.contains(s);
     let touched = |entity: &Entity| match entity {
         Entity::Service(s) => s == service,

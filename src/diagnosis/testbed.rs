@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::counterfactual::World;
 use super::search::Target;
 use super::{Case, DiagnosisSettings, FeatureKinds, Reference, diagnose};
+use crate::causal::Change;
 use crate::domain::{
     Clean, Column, ModelSummary, NoProgress, Quantile, Rpc, Side, Slo, SloSource, SloStatus, Stat, Verdict,
 };
@@ -100,9 +101,14 @@ impl Bed {
 
     /// Asks about another SLO.
     pub fn ask_about(&self, slo: &Slo, frame: &Frame) -> Verdict {
-        let case = Case {
+        diagnose(&self.case(slo, &self.status(slo, frame), frame), &NoProgress).unwrap()
+    }
+
+    /// The question about an SLO at the end of `frame`.
+    pub fn case<'a>(&'a self, slo: &'a Slo, status: &'a SloStatus, frame: &'a Frame) -> Case<'a> {
+        Case {
             slo,
-            status: &self.status(slo, frame),
+            status,
             at: frame.ends[frame.len() - 1],
             frame,
             model: &self.model,
@@ -114,9 +120,9 @@ impl Bed {
                 windows: self.history.len(),
                 in_range: true,
             },
+            changes: Change::default(),
             settings: &self.settings,
-        };
-        diagnose(&case, &NoProgress).unwrap()
+        }
     }
 
     /// The world at the end of `frame`.

@@ -8,7 +8,7 @@ use super::reference::{FeatureKinds, Reference};
 use super::search::{Question, Target, blame, outcome};
 use super::settings::DiagnosisSettings;
 use super::suspects::{Suspect, reset_resource, suspects};
-use crate::causal::Cbn;
+use crate::causal::{Cbn, Change};
 use crate::domain::verdict::VERDICT_SCHEMA;
 use crate::domain::{
     Basis, Clean, Culprit, Entity, ModelSummary, Progress, Ranked, RankedResource, Resource, ResourceCause,
@@ -42,6 +42,8 @@ pub struct Case<'a> {
     pub kinds: &'a FeatureKinds,
     /// … and its summary; `in_range` is filled in here.
     pub summary: ModelSummary,
+    /// What changed about the application's shape since it was trained.
+    pub changes: Change,
     /// Settings.
     pub settings: &'a DiagnosisSettings,
 }
@@ -120,6 +122,9 @@ pub fn minus(at: Timestamp, by: std::time::Duration) -> Timestamp {
 /// Reasons not to trust the model about these windows.
 fn doubts(case: &Case, suspects: &[Suspect]) -> Vec<Clean> {
     let mut doubts = Vec::new();
+    if !case.changes.is_none() {
+        doubts.push(Clean::new(&format!("since the model was trained: {}", case.changes)));
+    }
     let columns = case.model.cbn.columns();
     let recent = case.frame.rows(case.frame.len().saturating_sub(case.reference.span)..case.frame.len());
     let missing = columns

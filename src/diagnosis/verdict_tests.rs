@@ -251,19 +251,26 @@ fn without_windows_there_is_no_verdict() {
     let bed = bed();
     let frame = bed.broken(160, &[]);
     let at = minus(frame.ends[0], std::time::Duration::from_secs(3600));
-    let case = Case {
-        slo: &bed.slo,
-        status: &bed.status(&bed.slo, &frame),
-        at,
-        frame: &frame.rows(0..0),
-        model: &bed.model,
-        reference: &bed.reference,
-        kinds: &bed.kinds,
-        summary: ModelSummary { fingerprint: Clean::new("f"), trained_at: at, windows: 1, in_range: true },
-        settings: &bed.settings,
-    };
+    let (status, nothing) = (bed.status(&bed.slo, &frame), frame.rows(0..0));
+    let case = Case { at, frame: &nothing, ..bed.case(&bed.slo, &status, &frame) };
     let error = diagnose(&case, &NoProgress).unwrap_err();
     assert!(matches!(error, DiagnosisError::NoData { minutes: 5, .. }), "{error}");
+}
+
+/// A model that never saw a service cannot rule it out.
+#[test]
+fn a_changed_application_makes_the_answer_unsure() {
+    let bed = bed();
+    let frame = bed.broken(170, &[Fault::Cpu(5, 0.9)]);
+    let status = bed.status(&bed.slo, &frame);
+    let case = bed.case(&bed.slo, &status, &frame);
+    assert_eq!(diagnose(&case, &NoProgress).unwrap().kind, VerdictKind::Culprits);
+    let changes = Change { came: [ServiceName::new("gifts")].into(), ..Change::default() };
+    let verdict = diagnose(&Case { changes, ..case }, &NoProgress).unwrap();
+    assert_eq!(verdict.kind, VerdictKind::Unsure);
+    assert!(verdict.culprits.is_empty() && verdict.ranking[0].service.as_str() == "store");
+    let told = |w: &Clean| w.as_str() == "since the model was trained: gifts is new";
+    assert!(verdict.warnings.iter().any(told), "{:?}", verdict.warnings);
 }
 
 #[test]

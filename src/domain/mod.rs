@@ -8,6 +8,7 @@ pub mod progress;
 pub mod slo;
 pub mod text;
 pub mod verdict;
+pub mod what_if;
 
 pub use column::{Column, Direction, Pool, Quantile, Resource, Scope, Side, Stat};
 pub use health::{BackendHealth, BackendKind, BackendState};
@@ -20,3 +21,4 @@ pub use verdict::{
     Basis, Counterfactual, Culprit, ModelSummary, Ranked, RankedResource, ResourceCause, SloReading,
     TimeRange, Verdict, VerdictKind,
 };
+pub use what_if::{Lever, Move};

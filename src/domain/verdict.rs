@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Clean, NodeName, Quantile, Resource, ServiceName, SloState, Timestamp};
 
@@ -60,7 +60,7 @@ pub enum Basis {
 }
 
 /// Predicted end-to-end quantile under an intervention.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Counterfactual {
     /// Median prediction of the SLO's quantile, milliseconds.
     pub quantile_ms: f64,

@@ -9,14 +9,15 @@ use tokio::task::spawn_blocking;
 
 use super::EngineError;
 use super::learn::{Learned, cut_off, scarce_cut_off};
+use super::remedies::Remedies;
 use super::shelf::Shelf;
 use crate::causal::{CallGraph, EdgeOrigin};
 use crate::config::{Config, Context, problem::suggest};
 use crate::diagnosis::verdict::minus;
-use crate::diagnosis::{Case, DiagnosisSettings, diagnose};
+use crate::diagnosis::{Case, DiagnosisError, DiagnosisSettings, WhatIf, diagnose};
 use crate::domain::{
-    BackendHealth, Clean, Column, Entity, Progress, ServiceName, Side, Slo, SloStatus, Stat, Timestamp,
-    Verdict,
+    BackendHealth, Clean, Column, Counterfactual, Entity, Move, Progress, ServiceName, Side, Slo, SloStatus,
+    Stat, Timestamp, Verdict,
 };
 use crate::gvae::TrainSettings;
 use crate::slo;
@@ -48,6 +49,7 @@ pub struct Engine {
     pub(super) learning: tokio::sync::Mutex<Option<Arc<Learned>>>,
     /// Serialises fetching: two at once would ask for the same.
     fetching: tokio::sync::Mutex<()>,
+    pub(super) remedies: Option<Remedies>,
 }
 
 /// What is known at a moment without asking anybody.
@@ -102,6 +104,7 @@ impl Engine {
             shelf: Shelf::open(&cache.join("models"), context.name.as_str())?,
             learning: tokio::sync::Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
+            remedies: None,
         })
     }
 
@@ -309,21 +312,51 @@ impl Engine {
         learned: &Learned,
         progress: &dyn Progress,
     ) -> Result<Verdict, EngineError> {
-        let case = Case {
+        let status = self.status(slo, &picture.frame, picture.at);
+        let case = self.case(slo, &status, picture, learned);
+        let mut verdict = diagnose(&case, progress)?;
+        self.name_units(&mut verdict);
+        verdict.warnings.extend(learned.warnings.iter().cloned());
+        Ok(verdict)
+    }
+
+    fn case<'a>(
+        &'a self,
+        slo: &'a Slo,
+        status: &'a SloStatus,
+        picture: &'a Picture,
+        learned: &'a Learned,
+    ) -> Case<'a> {
+        Case {
             slo,
-            status: &self.status(slo, &picture.frame, picture.at),
+            status,
             at: picture.at,
             frame: &picture.frame,
             model: &learned.model,
             reference: &learned.reference,
             kinds: &learned.kinds,
             summary: learned.summary.clone(),
+            changes: learned.changes(&picture.frame),
             settings: &self.diagnosis,
+        }
+    }
+
+    /// The tail of `slo` under each of `changes`, of which each is several moves at once; `None` where
+    /// nobody can tell. CPU-bound.
+    pub fn what_if(
+        &self,
+        slo: &Slo,
+        picture: &Picture,
+        learned: &Learned,
+        changes: &[Vec<Move>],
+    ) -> Result<Vec<Option<Counterfactual>>, EngineError> {
+        let status = self.status(slo, &picture.frame, picture.at);
+        let case = self.case(slo, &status, picture, learned);
+        let Some(what_if) = WhatIf::new(&case).map_err(DiagnosisError::from)? else {
+            return Ok(vec![None; changes.len()]);
         };
-        let mut verdict = diagnose(&case, progress)?;
-        self.name_units(&mut verdict);
-        verdict.warnings.extend(learned.warnings.iter().cloned());
-        Ok(verdict)
+        let tails = changes.iter().map(|moves| what_if.tail(moves)).collect::<Result<_, _>>();
+        Ok(tails.map_err(DiagnosisError::from)?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The model for a moment: which data it may have seen, the cache, and training.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,11 +11,14 @@ use crate::diagnosis::verdict::minus;
 use crate::diagnosis::{DiagnosisSettings, FeatureKinds, Reference};
 use crate::domain::{Clean, ModelSummary, Progress, Timestamp};
 use crate::gvae::checkpoint::{self, CheckpointError, FORMAT, Manifest};
-use crate::gvae::{Gvae, GvaeError, TrainSettings, fingerprint, train};
+use crate::gvae::{Gvae, GvaeError, TrainSettings, fingerprint, retrain, train};
 use crate::windows::{Frame, Key};
 
 /// While data is scarce, the cut-off advances in steps of this many seconds.
 const SCARCE_STEP: i64 = 600;
+
+/// After a change of the application's shape, so many seconds of it are learned from at first.
+const FIRST_LESSON: i64 = 1500;
 
 /// Fewest values of a column to learn from it; it also takes one window in twenty.
 const MIN_VALUES: usize = 20;
@@ -70,6 +74,14 @@ pub fn scarce_cut_off(at: Timestamp, diagnosis: &DiagnosisSettings) -> Timestamp
     floor(minus(at, diagnosis.window), SCARCE_STEP)
 }
 
+/// The cut-off after the application's shape changed: 25 minutes of it are learned from, then 50
+/// and so on, until the next regular one. `None` while there is too little to learn from.
+pub fn after_change(changed: Timestamp, newest: Timestamp) -> Option<Timestamp> {
+    let steps = (newest.as_second() - changed.as_second()) / FIRST_LESSON;
+    let seen = FIRST_LESSON << u64::try_from(steps).ok()?.checked_ilog2()?;
+    Timestamp::from_second(changed.as_second() + seen).ok()
+}
+
 fn floor(at: Timestamp, step: i64) -> Timestamp {
     let second = at.as_second().div_euclid(step) * step;
     Timestamp::from_second(second).unwrap_or(at)
@@ -92,6 +104,8 @@ pub struct Lesson {
     pub span: usize,
     /// What the windows are made of, and which are called healthy.
     pub origin: Key,
+    /// The model from before the application's shape changed, and when that was.
+    pub base: Option<(Arc<Learned>, Timestamp)>,
 }
 
 /// The model of `lesson` from the `shelf`, or trained and put there. `fresh` trains
@@ -103,7 +117,12 @@ pub fn learn(
     fresh: bool,
     progress: &dyn Progress,
 ) -> Result<Learned, GvaeError> {
-    let known = lesson.frame.columns.iter().filter(|(_, values)| is_known(values)).map(|(column, _)| column);
+    let since = match &lesson.base {
+        Some((_, changed)) => lesson.frame.ends.partition_point(|end| end < changed),
+        None => 0,
+    };
+    let known = lesson.frame.columns.iter().filter(|(_, values)| is_known(values, since));
+    let known = known.map(|(column, _)| column);
     let cbn = Cbn::build(&lesson.graph, known, &lesson.frame.placement);
     let print = fingerprint(&cbn, &lesson.settings, &(&lesson.kinds, lesson.span, &lesson.origin));
     let name = format!("{}-{}", &print[..16], cut_off.as_second());
@@ -125,7 +144,24 @@ pub fn learn(
             Err(error) => warnings.push(Clean::new(&error.to_string())),
         }
     }
-    let (model, report) = train(cbn, &lesson.frame, &lesson.settings, progress)?;
+    let (model, windows) = match &lesson.base {
+        Some((base, _)) => {
+            let (frame, settings) = (&lesson.frame, &lesson.settings);
+            let (model, affected, _) =
+                retrain(&base.model, cbn, frame, since, &BTreeSet::new(), settings, progress)?;
+            warnings.push(Clean::new(&format!(
+                "{}: {:.0} % of the model were trained again on the {} windows since",
+                base.changes(frame),
+                100.0 * affected.share(),
+                frame.len() - since,
+            )));
+            (model, frame.len())
+        }
+        None => {
+            let (model, report) = train(cbn, &lesson.frame, &lesson.settings, progress)?;
+            (model, report.windows + report.held_back)
+        }
+    };
     let healthy = lesson.frame.filtered(&lesson.healthy);
     let enough = healthy.len() >= lesson.settings.min_windows;
     if !enough {
@@ -135,7 +171,6 @@ pub fn learn(
     }
     let normal = if enough { &healthy } else { &lesson.frame };
     let reference = Reference::learn(&model, &lesson.kinds, normal, lesson.span)?;
-    let windows = report.windows + report.held_back;
     let from = first_end(&lesson.frame).unwrap_or(cut_off);
     let manifest = Manifest {
         format: FORMAT,
@@ -162,12 +197,46 @@ fn first_end(frame: &Frame) -> Option<Timestamp> {
     frame.ends.first().copied()
 }
 
-/// Whether a column has enough values to learn from.
-fn is_known(values: &[f32]) -> bool {
+/// Whether a column has enough values to learn from since it came to be, and any from row `since` on.
+fn is_known(values: &[f32], since: usize) -> bool {
+    if values[since..].iter().all(|v| !v.is_finite()) {
+        return false;
+    }
     let known = values.iter().filter(|v| v.is_finite()).count();
-    known >= MIN_VALUES && known * 20 >= values.len()
+    let first = values.iter().position(|v| v.is_finite()).unwrap_or(0);
+    known >= MIN_VALUES && known * 20 >= values.len() - first
 }
 
 fn summary(fingerprint: &str, cut_off: Timestamp, windows: usize) -> ModelSummary {
     ModelSummary { fingerprint: Clean::new(&fingerprint[..16]), trained_at: cut_off, windows, in_range: true }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn after_a_change_the_cut_off_moves_on_in_doubled_steps() {
+        let second = |s| Timestamp::from_second(s).unwrap();
+        let after =
+            |passed: i64| after_change(second(1000), second(1000 + passed)).map(|at| at.as_second() - 1000);
+        assert_eq!([after(-5), after(1499)], [None, None]);
+        assert_eq!(
+            [after(1500), after(2999), after(3000), after(9000)].map(Option::unwrap),
+            [1500, 1500, 3000, 6000]
+        );
+    }
+
+    #[test]
+    fn a_column_that_is_new_counts_from_its_first_value() {
+        let mut values = vec![f32::NAN; 1400];
+        values.extend([1.0; MIN_VALUES]);
+        assert!(is_known(&values, 0) && is_known(&values, 1410));
+        assert!(!is_known(&values[..1410], 0));
+        values.extend([f32::NAN; 10]);
+        assert!(!is_known(&values, 1420), "it went");
+        let sparse: Vec<f32> = (0..1400).map(|i| if i % 50 == 0 { 1.0 } else { f32::NAN }).collect();
+        assert!(!is_known(&sparse, 0));
+    }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::core::{Engine, Picture, blocking};
-use super::learn::{Learned, Lesson, cut_off, learn, scarce_cut_off};
+use super::learn::{Learned, Lesson, after_change, cut_off, learn, scarce_cut_off};
 use super::{EngineError, shelf::Shelf};
-use crate::causal::CallGraph;
+use crate::causal::{CallGraph, Change};
 use crate::diagnosis::FeatureKinds;
 use crate::diagnosis::verdict::minus;
 use crate::domain::{Column, Progress, Side, Stat, Timestamp};
@@ -21,11 +21,22 @@ impl Engine {
         progress: Arc<dyn Progress>,
     ) -> Result<Arc<Learned>, EngineError> {
         let mut held = self.learning.lock().await;
-        let (cut_off, frame, graph) = self.lesson(at).await?;
+        let Syllabus { cut_off, frame, graph, changed } = self.syllabus(at).await?;
         if let Some(learned) = held.as_ref().filter(|held| held.serves(cut_off, &frame) && !fresh) {
             return Ok(learned.clone());
         }
-        let lesson = Lesson {
+        let base = match changed {
+            Some(changed) => self.base(held.as_ref(), at, &progress).await?.map(|base| (base, changed)),
+            None => None,
+        };
+        let lesson = self.lesson(frame, graph, base);
+        let learned = self.take(lesson, cut_off, fresh, at, progress).await?;
+        *held = Some(learned.clone());
+        Ok(learned)
+    }
+
+    fn lesson(&self, frame: Frame, graph: Arc<CallGraph>, base: Option<(Arc<Learned>, Timestamp)>) -> Lesson {
+        Lesson {
             healthy: self.healthy(&frame),
             frame,
             graph,
@@ -33,20 +44,59 @@ impl Engine {
             settings: self.training.clone(),
             span: self.span(),
             origin: self.origin(),
-        };
+            base,
+        }
+    }
+
+    async fn take(
+        self: &Arc<Self>,
+        lesson: Lesson,
+        cut_off: Timestamp,
+        fresh: bool,
+        at: Timestamp,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Arc<Learned>, EngineError> {
         let shelf: Shelf = self.shelf.clone();
         let learned = blocking(move || learn(&lesson, &shelf, cut_off, fresh, progress.as_ref()))
             .await?
             .map_err(|reason| EngineError::NoModel { at, reason })?;
-        let learned = Arc::new(learned);
-        *held = Some(learned.clone());
-        Ok(learned)
+        Ok(Arc::new(learned))
     }
 
-    /// Whether `learned` is the model for a question at `at`, as far as its training data tells.
-    pub fn is_current(&self, learned: &Learned, at: Timestamp) -> bool {
+    /// The model of the regular cut-off before `at`, from which one after a change is made; `None` if there
+    /// was too little to learn from by then.
+    async fn base(
+        self: &Arc<Self>,
+        held: Option<&Arc<Learned>>,
+        at: Timestamp,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<Option<Arc<Learned>>, EngineError> {
+        let regular = cut_off(at, &self.training);
+        let (frame, graph) = self.until(regular).await?;
+        if frame.len() < self.training.min_windows {
+            return Ok(None);
+        }
+        if let Some(learned) = held.filter(|held| held.serves(regular, &frame)) {
+            return Ok(Some(learned.clone()));
+        }
+        let lesson = self.lesson(frame, graph, None);
+        self.take(lesson, regular, false, at, progress.clone()).await.map(Some)
+    }
+
+    /// Whether `learned` is the model for a question at `at`, as far as its training data tells; `changed`
+    /// is when the application's shape did.
+    pub fn is_current(&self, learned: &Learned, at: Timestamp, changed: Option<Timestamp>) -> bool {
         let until = learned.summary.trained_at;
-        [cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis)].contains(&until)
+        let newest = scarce_cut_off(at, &self.diagnosis);
+        let regular = || cut_off(at, &self.training);
+        let first = changed.and_then(|changed| after_change(changed, newest)).unwrap_or_else(regular);
+        [first, newest].contains(&until)
+    }
+
+    /// When the application's shape changed after the last regular cut-off, if it did.
+    pub(super) fn changed_at(&self, frame: &Frame, at: Timestamp) -> Option<Timestamp> {
+        let row = change_since(frame, cut_off(at, &self.training)).row?;
+        frame.ends.get(row).copied()
     }
 
     /// Identifies what the windows are made of and which of them are called healthy: a model of
@@ -72,19 +122,19 @@ impl Engine {
         (0..frame.len()).map(|row| !violated(row)).collect()
     }
 
-    /// The cut-off for `at` and the data up to it.
-    async fn lesson(
-        self: &Arc<Self>,
-        at: Timestamp,
-    ) -> Result<(Timestamp, Frame, Arc<CallGraph>), EngineError> {
+    /// What to learn for a question at `at`.
+    async fn syllabus(self: &Arc<Self>, at: Timestamp) -> Result<Syllabus, EngineError> {
+        let (regular, newest) = (cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis));
+        let known = self.picture(newest.max(regular)).await?;
+        let changed = self.changed_at(&known.frame, at);
+        let after = changed.and_then(|changed| after_change(changed, newest));
         let mut have = 0;
-        for until in [cut_off(at, &self.training), scarce_cut_off(at, &self.diagnosis)] {
-            let mut picture: Picture = self.picture(until).await?;
-            picture.frame = picture.frame.between(minus(until, self.windows.history), until);
-            have = picture.frame.len();
+        for until in [after.unwrap_or(regular), newest] {
+            let (frame, graph) = self.until(until).await?;
+            have = frame.len();
             if have >= self.training.min_windows {
-                let graph = self.graph(&picture).await;
-                return Ok((until, picture.frame, graph));
+                let changed = changed.filter(|_| after == Some(until));
+                return Ok(Syllabus { cut_off: until, frame, graph, changed });
             }
         }
         if have == 0 {
@@ -93,4 +143,38 @@ impl Engine {
         let reason = GvaeError::TooFewWindows { have, need: self.training.min_windows };
         Err(EngineError::NoModel { at, reason })
     }
+
+    /// The windows up to `until`, as far back as is learned from, and their call graph.
+    async fn until(self: &Arc<Self>, until: Timestamp) -> Result<(Frame, Arc<CallGraph>), EngineError> {
+        let mut picture: Picture = self.picture(until).await?;
+        picture.frame = picture.frame.between(minus(until, self.windows.history), until);
+        // What Jaeger counts is asked for only if it is needed.
+        let enough = picture.frame.len() >= self.training.min_windows;
+        let graph = if enough { self.graph(&picture).await } else { picture.graph.clone() };
+        Ok((picture.frame, graph))
+    }
+}
+
+/// Which windows to learn from.
+struct Syllabus {
+    /// The regular cut-off, or a later one while there is little data, or after services or calls came or went.
+    cut_off: Timestamp,
+    /// The windows up to it.
+    frame: Frame,
+    /// Their call graph.
+    graph: Arc<CallGraph>,
+    /// When the application's shape changed after the regular cut-off, if that decided about this one.
+    changed: Option<Timestamp>,
+}
+
+impl Learned {
+    /// What changed about the application's shape since it was trained, as the windows of `frame` tell.
+    pub(super) fn changes(&self, frame: &Frame) -> Change {
+        change_since(frame, self.summary.trained_at)
+    }
+}
+
+/// What changed about the application's shape in the windows of `frame` that end after `since`.
+fn change_since(frame: &Frame, since: Timestamp) -> Change {
+    Change::since(frame, frame.ends.partition_point(|end| *end <= since))
 }

@@ -13,10 +13,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::core::{Engine, Picture, blocking, now};
+use super::remedies::Counter;
 use super::snapshot::{EngineEvent, ModelState, Request, Snapshot};
 use super::{EngineError, Learned};
 use crate::causal::CallGraph;
 use crate::domain::{BackendState, Clean, Progress, Stage, Timestamp};
+use crate::remedy::Heard;
 use crate::windows::FetchReport;
 
 /// Shortest pause between two refreshes.
@@ -33,7 +35,8 @@ pub async fn live(
     events: Sender<EngineEvent>,
 ) {
     let pause = (engine.windows.length / 2).max(MIN_REFRESH);
-    let live = Arc::new(Live { engine, at, events, known: Mutex::default() });
+    let counter = Counter::open(&engine, at.is_some(), &events);
+    let live = Arc::new(Live { engine, at, events, counter, known: Mutex::default() });
     // What is stored comes first: the screen must not wait for any network.
     live.show_stored().await;
     let mut tasks = Tasks {
@@ -53,6 +56,7 @@ pub async fn live(
                 Some(Request::Refresh) => next = Some(Instant::now()),
                 Some(Request::Diagnose(slo)) => tasks.diagnose(slo),
                 Some(Request::Retrain) => retrain = true,
+                Some(Request::Remedy(ask)) => live.hand(Heard::Ask(ask)).await,
             },
             () = live.events.closed() => break,
             Some(done) = tasks.set.join_next(), if !tasks.set.is_empty() => match done {
@@ -144,6 +148,7 @@ struct Live {
     engine: Arc<Engine>,
     at: Option<Timestamp>,
     events: Sender<EngineEvent>,
+    counter: Counter,
     known: Mutex<Known>,
 }
 
@@ -157,6 +162,10 @@ struct Known {
     /// The moment shown.
     at: Option<Timestamp>,
     learned: Option<Arc<Learned>>,
+    /// When the application's shape changed after the regular cut-off.
+    changed: Option<Timestamp>,
+    /// What of it the model does not know, in words, as it was told last.
+    unlearned: String,
     /// When learning may be tried again after it failed.
     rest: Option<Instant>,
     /// What the last fetch had to remark.
@@ -184,6 +193,13 @@ impl Live {
     async fn tell(&self, event: EngineEvent) {
         // The screens went away: the loop ends by itself.
         let _ = self.events.send(event).await;
+    }
+
+    /// Hands something to the remedies' desk.
+    async fn hand(&self, heard: Heard) {
+        if let Some(told) = self.counter.hand(heard) {
+            self.tell(EngineEvent::Remedy(told)).await;
+        }
     }
 
     async fn failed(&self, slo: Option<&Clean>, what: &str, error: &EngineError) {
@@ -275,7 +291,8 @@ impl Live {
         {
             let known = self.known.lock().await;
             let rests = known.rest.is_some_and(|until| Instant::now() < until);
-            let current = known.learned.as_ref().is_some_and(|l| self.engine.is_current(l, at));
+            let current =
+                known.learned.as_ref().is_some_and(|l| self.engine.is_current(l, at, known.changed));
             if !fresh && (rests || current) {
                 return;
             }
@@ -322,6 +339,7 @@ impl Live {
         match answer.await {
             Ok(verdict) => {
                 let verdict = Arc::new(verdict);
+                self.hand(Heard::Verdict(name.clone(), verdict.clone())).await;
                 self.tell(EngineEvent::Verdict { version, slo: name.clone(), verdict }).await;
             }
             Err(error) => {
@@ -333,15 +351,28 @@ impl Live {
 
     /// Tells the screens of a picture.
     async fn publish(&self, picture: Picture, graph: Arc<CallGraph>) {
-        let (version, learned, warnings) = {
+        let (version, learned, warnings, outdated) = {
             let mut known = self.known.lock().await;
             let data = picture.frame.ends.last().map(|newest| (*newest, picture.frame.len()));
             if known.version == 0 || known.data != data {
                 (known.version, known.data) = (known.version + 1, data);
             }
             known.at = Some(picture.at);
-            (known.version, known.learned.clone(), known.warnings.clone())
+            known.changed = self.engine.changed_at(&picture.frame, picture.at);
+            let unlearned = known.learned.as_ref().map(|learned| learned.changes(&picture.frame).to_string());
+            let told = std::mem::replace(&mut known.unlearned, unlearned.unwrap_or_default());
+            let outdated = (told != known.unlearned).then(|| known.unlearned.clone());
+            (known.version, known.learned.clone(), known.warnings.clone(), outdated)
         };
+        if let (Some(learned), Some(why)) = (&learned, outdated) {
+            let summary = learned.summary.clone();
+            let state = match why.as_str() {
+                "" => ModelState::Ready(summary),
+                why => ModelState::Stale(summary, Clean::new(&format!("{why} since it was trained"))),
+            };
+            self.tell(EngineEvent::Model(state)).await;
+        }
+        self.hand(Heard::Readings(self.engine.readings(&picture))).await;
         let (engine, frozen) = (Arc::clone(&self.engine), self.at.is_some());
         let made = blocking(move || {
             let mut snapshot = Snapshot::of(&engine, picture, graph, learned.as_deref());

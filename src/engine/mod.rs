@@ -7,6 +7,7 @@ pub mod learn;
 mod lessons;
 pub mod live;
 pub mod probe;
+mod remedies;
 mod shelf;
 pub mod snapshot;
 mod units;
@@ -17,6 +18,7 @@ pub use error::EngineError;
 pub use learn::Learned;
 pub use live::live;
 pub use probe::Probe;
+pub use remedies::Remedies;
 pub use snapshot::{
     CallView, EngineEvent, Entry, Load, ModelState, Reading, Readings, Request, ServiceView, Snapshot,
 };

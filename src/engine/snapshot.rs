@@ -9,6 +9,7 @@ use crate::domain::{
     BackendHealth, Clean, ModelSummary, NodeName, Quantile, Resource, ServiceName, SloStatus, Stage,
     Timestamp, Verdict,
 };
+use crate::remedy::{Ask, Told};
 
 /// State of the model as the header shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,6 +173,8 @@ pub enum EngineEvent {
         /// The answer.
         verdict: Arc<Verdict>,
     },
+    /// Proposals, plans and operations.
+    Remedy(Told),
     /// Something failed; the screens keep what they have.
     Failed {
         /// The SLO whose question failed; `None` for work that no question asked for.
@@ -192,4 +195,6 @@ pub enum Request {
     Diagnose(Clean),
     /// Train again from what is stored.
     Retrain,
+    /// About remedies.
+    Remedy(Ask),
 }

@@ -18,13 +18,15 @@ pub mod settings;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod testbed;
 pub mod train;
+pub mod transfer;
 
 pub use batch::{Batch, Latencies};
 pub use checkpoint::{CheckpointError, Manifest, fingerprint};
 pub use data::{Inputs, LatencyScale, Normaliser, Scale};
 pub use model::{Decoded, Gaussian, Gvae};
 pub use settings::TrainSettings;
-pub use train::{TrainReport, train};
+pub use train::{TrainReport, retrain, train};
+pub use transfer::Affected;
 
 /// Why there is no model.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! Training: Adam, β warm-up, teacher forcing and free running in turns, early stopping on
 //! held-back windows, reproducible from one seed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use candle_core::{Device, Var};
@@ -15,8 +16,9 @@ use super::fast::{Adam, Columns, Objective, Parts, Plan, Step};
 use super::loss::Parents;
 use super::model::Gvae;
 use super::settings::TrainSettings;
+use super::transfer::{Affected, transfer};
 use crate::causal::Cbn;
-use crate::domain::{Progress, Stage};
+use crate::domain::{Progress, ServiceName, Stage};
 use crate::windows::Frame;
 
 /// Held-back windows come in runs, since neighbouring windows are alike.
@@ -25,6 +27,14 @@ const BLOCK: usize = 12;
 const HOLD_BACK: usize = 8;
 /// Fewer windows cannot be split.
 const FEWEST: usize = HOLD_BACK / 2 + 1;
+
+/// After a change, so many windows from before are learned again for each one since …
+const REMEMBERED: usize = 3;
+/// … but at least so many and at most so many.
+const FEW: usize = 120;
+const MANY: usize = 480;
+/// A part of a model is trained for this fraction of the epochs of a whole one.
+const AGAIN: usize = 3;
 
 /// What training did.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,16 +70,71 @@ pub fn train(
     if cbn.latencies.is_empty() {
         return Err(GvaeError::NoLatency);
     }
-    let epochs = settings.epochs.max(1);
     let normaliser = Normaliser::fit(&cbn, frame);
-    let inputs = Inputs::read(&cbn, &normaliser, frame);
     let model = Gvae::new(cbn, normaliser, settings)?;
-    let plan = Arc::new(Plan::of(&model)?);
-    let (mut rows, held) = split(frame.len());
+    let affected = Affected::all(&model.cbn);
+    let rows = split(frame.len());
+    let report = fit(&model, &affected, frame, rows, settings, progress)?;
+    Ok((model, report))
+}
+
+/// The model of a changed application from the one before: incremental, since what is known is kept, and
+/// partial, since only what the change affects is trained (Gan et al. 2020, section 4). `since` is the
+/// first row of `frame` after the change; of the rows before, some are learned from again, so that
+/// what they taught is not forgotten. `updated` services are those that behave differently though
+/// nothing else about them changed.
+pub fn retrain(
+    old: &Gvae,
+    cbn: Cbn,
+    frame: &Frame,
+    since: usize,
+    updated: &BTreeSet<ServiceName>,
+    settings: &TrainSettings,
+    progress: &dyn Progress,
+) -> Result<(Gvae, Affected, TrainReport), GvaeError> {
+    if cbn.latencies.is_empty() {
+        return Err(GvaeError::NoLatency);
+    }
+    let fresh = Normaliser::fit(&cbn, &frame.rows(since..frame.len()));
+    let (model, affected) = transfer(old, cbn, fresh, settings, updated)?;
+    let (mut rows, held): (Vec<_>, Vec<_>) = split(frame.len() - since.min(frame.len()));
+    rows.iter_mut().for_each(|row| *row += since);
+    let held = held.into_iter().map(|row| row + since).collect();
+    // What is new is seen again and again until it is as much as what is old.
+    let before = (REMEMBERED * rows.len()).clamp(FEW, MANY).min(since);
+    let old_rows = (0..before).map(|i| since * i / before.max(1));
+    let copies = before.div_ceil(rows.len().max(1)).max(1);
+    let rows = old_rows.chain(std::iter::repeat_n(rows, copies).flatten()).collect();
+    let settings = TrainSettings {
+        epochs: settings.epochs.div_ceil(AGAIN),
+        patience: settings.patience.div_ceil(AGAIN),
+        warm_up: 0.0,
+        ..settings.clone()
+    };
+    let report = fit(&model, &affected, frame, (rows, held), &settings, progress)?;
+    Ok((model, affected, report))
+}
+
+/// Trains the `affected` networks of `model` on the first rows, and stops by the loss of the second.
+fn fit(
+    model: &Gvae,
+    affected: &Affected,
+    frame: &Frame,
+    (mut rows, held): (Vec<usize>, Vec<usize>),
+    settings: &TrainSettings,
+    progress: &dyn Progress,
+) -> Result<TrainReport, GvaeError> {
+    let epochs = settings.epochs.max(1);
+    let plan = Arc::new(Plan::part(model, affected)?);
+    let inputs = Inputs::read(&model.cbn, &model.normaliser, frame);
     let columns = Columns::new(&plan, &inputs, &model.normaliser);
     let objective = Arc::new(Objective::new(plan.clone(), columns));
-    let flat = Var::from_vec(plan.layout.gather(&model)?, plan.layout.len(), &Device::Cpu)?;
+    let flat = Var::from_vec(plan.layout.gather(model)?, plan.layout.len(), &Device::Cpu)?;
     let mut adam = Adam::new(plan.layout.len(), adam(settings));
+    let trained = plan.trained();
+    if trained.contains(&false) {
+        adam = adam.only(trained);
+    }
     let mut rng = StdRng::seed_from_u64(settings.seed ^ 0x5a6e);
     let (mut best, mut best_loss, mut best_epoch) = (flat.to_vec1::<f32>()?, f32::INFINITY, 0);
     let total = epochs as u64;
@@ -110,8 +175,8 @@ pub fn train(
             break;
         }
     }
-    plan.layout.scatter(&best, &model)?;
-    Ok((model, TrainReport { epochs: done, windows: rows.len(), held_back: held.len(), loss: best_loss }))
+    plan.layout.scatter(&best, model)?;
+    Ok(TrainReport { epochs: done, windows: rows.len(), held_back: held.len(), loss: best_loss })
 }
 
 /// How Adam is set.

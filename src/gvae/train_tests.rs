@@ -257,3 +257,63 @@ fn the_fast_path_learns_what_the_reference_learns() {
     assert!(before - plain > 1.0, "nothing was learned: {before} {plain}");
     assert!((fast - plain).abs() < 1e-5 * plain.abs(), "{fast} {plain}");
 }
+
+/// 120 windows of the chain, then `after` of what became of it.
+fn changed(app: &App, after: usize) -> Frame {
+    let next = app.run(&Episode::quiet(8, after));
+    let mut frame = history().clone();
+    let before = frame.len();
+    frame.ends.extend(next.ends.iter().map(|end| *end + frame.length * before as u32));
+    for (column, values) in &next.columns {
+        let known = frame.columns.entry(column.clone()).or_default();
+        known.resize(before, f32::NAN);
+        known.extend(values);
+    }
+    for values in frame.columns.values_mut() {
+        values.resize(before + after, f32::NAN);
+    }
+    frame.sources.extend(next.sources);
+    frame.placement = next.placement;
+    frame
+}
+
+#[test]
+fn a_changed_application_is_learned_in_a_fraction_of_the_work() {
+    // `store` became three times as slow, and a service came that `store` calls.
+    let mut app = App::chain();
+    app.services[2].work_ms *= 3.0;
+    let gifts =
+        crate::gvae::testbed::Service { name: "gifts", node: 1, replicas: 1, work_ms: 5.0, cores: 0.2 };
+    app.services.push(gifts);
+    app.calls.push(crate::gvae::testbed::Call { caller: 2, callee: 3, share: 1.0, delay_ms: 1.0 });
+    let frame = changed(&app, 30);
+    let (old, _) = trained();
+    let updated = BTreeSet::from([ServiceName::new("store")]);
+    let cbn = || app.cbn(&frame);
+    let (new, affected, report) = retrain(old, cbn(), &frame, 120, &updated, &small(), &NoProgress).unwrap();
+    assert_eq!(report.epochs, small().epochs.div_ceil(AGAIN));
+    assert!(affected.share() < 1.0);
+
+    // What the change does not reach stays as it was, to the last bit.
+    let vars = |model: &Gvae| model.vars().into_iter().collect::<std::collections::BTreeMap<_, _>>();
+    let (before, after) = (vars(old), vars(&new));
+    let mut kept = 0;
+    for (j, node) in new.cbn.latencies.iter().enumerate().filter(|(j, _)| !affected.latencies[*j]) {
+        let i = old.cbn.latency(&node.rpc, node.side).unwrap();
+        for part in ["0.weight", "0.bias", "1.weight", "2.weight", "2.bias"] {
+            let (was, is) = (&before[&format!("decoder.{i}.{part}")], &after[&format!("decoder.{j}.{part}")]);
+            assert_eq!(was.to_vec1::<f32>().ok(), is.to_vec1::<f32>().ok());
+            assert_eq!(was.to_vec2::<f32>().ok(), is.to_vec2::<f32>().ok());
+        }
+        kept += 1;
+    }
+    assert!(kept > 0);
+
+    // New windows are explained better than by the model that was merely carried over.
+    let recent = frame.rows(120..150);
+    let fresh = Normaliser::fit(&cbn(), &recent);
+    let (stale, _) = transfer(old, cbn(), fresh, &small(), &updated).unwrap();
+    let (carried, learned) =
+        (held_back_loss(&stale, &recent, &small()), held_back_loss(&new, &recent, &small()));
+    assert!(learned < carried - 1.0, "{learned} after {carried}");
+}

@@ -15,6 +15,7 @@ pub mod app;
 pub mod cluster;
 pub mod export;
 pub mod fault;
+pub mod folder;
 pub mod incident;
 pub mod live;
 pub mod measure;

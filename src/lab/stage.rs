@@ -1,12 +1,11 @@
 //! A lab ready to be used: its history is simulated, its servers listen, its cluster lives.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::app::{AppError, Application};
@@ -70,13 +69,20 @@ pub enum StageError {
     #[error(transparent)]
     Export(#[from] export::Error),
     /// A server cannot listen.
-    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    #[error(
+        "cannot listen on 127.0.0.1:{port}: {source}; give {server} another port, or 0 for any that is free"
+    )]
     Listen {
+        /// Which server.
+        server: &'static str,
         /// The port.
         port: u16,
         /// Why.
         source: std::io::Error,
     },
+    /// A taken port cannot be served.
+    #[error("cannot serve a port: {0}")]
+    Socket(std::io::Error),
     /// The folder with the stand-ins.
     #[error(transparent)]
     Install(#[from] InstallError),
@@ -87,6 +93,10 @@ pub enum StageError {
     #[error("cannot start the simulation's thread: {0}")]
     Thread(std::io::Error),
 }
+
+/// The ports of a lab, taken: whoever connects waits until its cluster lives.
+#[derive(Debug)]
+pub struct Listeners([TcpListener; 3]);
 
 /// A lab at work; it stops when this is dropped.
 #[derive(Debug)]
@@ -100,6 +110,20 @@ pub struct Stage {
 }
 
 impl Plan {
+    /// Takes the ports, before time goes into a history that nobody could ask for; they become the real
+    /// ones.
+    ///
+    /// # Errors
+    /// A port is taken.
+    pub fn listen(&mut self) -> Result<Listeners, StageError> {
+        let Ports { prometheus, jaeger, control } = &mut self.ports;
+        Ok(Listeners([
+            listen("Prometheus", prometheus)?,
+            listen("Jaeger", jaeger)?,
+            listen("the control endpoint", control)?,
+        ]))
+    }
+
     /// Simulates the history, faster than real; `progress` hears of it in simulated seconds, done and
     /// planned. Blocks for as long as that takes.
     ///
@@ -125,8 +149,8 @@ impl Plan {
     /// first, so that the cluster's clock is this machine's.
     ///
     /// # Errors
-    /// A port is taken.
-    pub async fn live(mut self, mut world: World) -> Result<Stage, StageError> {
+    /// A collector's address is wrong, or the system refuses a thread or a socket.
+    pub async fn live(self, mut world: World, listeners: Listeners) -> Result<Stage, StageError> {
         let now_ns = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
         world.advance(now_ns.saturating_sub(self.measurement.epoch_ns).max(0).cast_unsigned());
         let start = |settings| Exporter::start(settings).map(Arc::new);
@@ -134,14 +158,6 @@ impl Plan {
         world.export(collectors.clone());
         let stores = world.stores();
         let exporters = world.exporters().clone();
-        let mut listeners = Vec::new();
-        for port in [&mut self.ports.prometheus, &mut self.ports.jaeger, &mut self.ports.control] {
-            let at = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
-            let wrong = |source| StageError::Listen { port: at.port(), source };
-            let listener = TcpListener::bind(at).await.map_err(wrong)?;
-            *port = listener.local_addr().map_err(wrong)?.port();
-            listeners.push(listener);
-        }
         let epoch_ms = self.measurement.epoch_ns.div_euclid(1_000_000);
         let api = Arc::new(Mutex::new(ClusterApi::new(&self.app, &self.cluster, epoch_ms)));
         let handle = Handle::start(world, self.speed, api.clone()).map_err(StageError::Thread)?;
@@ -155,7 +171,8 @@ impl Plan {
             Control::new(api, token.clone()),
         );
         let mut servers = JoinSet::new();
-        for (listener, router) in listeners.into_iter().zip(routers) {
+        for (listener, router) in listeners.0.into_iter().zip(routers) {
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(StageError::Socket)?;
             servers.spawn(async move { axum::serve(listener, router).await });
         }
         Ok(Stage { plan: self, token, handle, servers })
@@ -242,6 +259,19 @@ window = "2m"
         history = plan.history.as_secs(),
         scrape = plan.measurement.scrape_s.round(),
     )
+}
+
+/// Takes a port on loopback, which becomes the real one.
+fn listen(server: &'static str, port: &mut u16) -> Result<TcpListener, StageError> {
+    let wanted = *port;
+    let take = || {
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, wanted)))?;
+        listener.set_nonblocking(true)?;
+        Ok((listener.local_addr()?.port(), listener))
+    };
+    let (real, listener) = take().map_err(|source| StageError::Listen { server, port: wanted, source })?;
+    *port = real;
+    Ok(listener)
 }
 
 /// 128 random bits in hexadecimal.

@@ -11,6 +11,8 @@ pub enum Group {
     Go,
     /// Asking something of the engine.
     Ask,
+    /// Changing the cluster.
+    Change,
     /// How things are shown.
     Show,
     /// The program itself.
@@ -19,7 +21,7 @@ pub enum Group {
 
 impl Group {
     /// In the order of the help.
-    pub const ALL: [Self; 5] = [Self::Move, Self::Go, Self::Ask, Self::Show, Self::Program];
+    pub const ALL: [Self; 6] = [Self::Move, Self::Go, Self::Ask, Self::Change, Self::Show, Self::Program];
 
     /// The heading.
     pub fn title(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Group {
             Self::Move => "Move",
             Self::Go => "Go",
             Self::Ask => "Ask",
+            Self::Change => "Change",
             Self::Show => "Show",
             Self::Program => "Program",
         }
@@ -38,8 +41,8 @@ impl Group {
 pub enum Scope {
     /// On every screen.
     Anywhere,
-    /// On one screen only.
-    On(Screen),
+    /// On these screens only.
+    On(&'static [Screen]),
 }
 
 macro_rules! actions {
@@ -97,20 +100,20 @@ actions! {
     /// To the last line.
     Bottom => "bottom", "bottom", Move, Scope::Anywhere;
     /// Fold the branch, or go to its parent.
-    Fold => "fold", "fold", Move, Scope::On(Screen::Tree);
+    Fold => "fold", "fold", Move, Scope::On(&[Screen::Tree]);
     /// Unfold the branch, or go to its first child.
-    Unfold => "unfold", "unfold", Move, Scope::On(Screen::Tree);
+    Unfold => "unfold", "unfold", Move, Scope::On(&[Screen::Tree]);
     /// Fold or unfold the branch.
-    Toggle => "toggle", "fold", Move, Scope::On(Screen::Tree);
+    Toggle => "toggle", "fold", Move, Scope::On(&[Screen::Tree]);
     /// Unfold everything, or fold all but the entry.
-    ToggleAll => "toggle-all", "fold all", Move, Scope::On(Screen::Tree);
-    /// Go one level deeper: SLO, dependency tree, verdict.
+    ToggleAll => "toggle-all", "fold all", Move, Scope::On(&[Screen::Tree]);
+    /// Go one level deeper: SLO, dependency tree, verdict, actions, review. Press a button.
     Open => "open", "open", Go, Scope::Anywhere;
     /// Close what is open, or go one level back.
     Back => "back", "back", Go, Scope::Anywhere;
-    /// Next SLO, on the same screen.
+    /// Next SLO, on the same screen. In a dialog: next field or button.
     NextSlo => "next-slo", "next SLO", Go, Scope::Anywhere;
-    /// Previous SLO, on the same screen.
+    /// Previous SLO, on the same screen. In a dialog: previous field or button.
     PreviousSlo => "previous-slo", "prev. SLO", Go, Scope::Anywhere;
     /// Table of SLOs.
     ShowSlos => "show-slos", "SLOs", Go, Scope::Anywhere;
@@ -118,22 +121,32 @@ actions! {
     ShowTree => "show-tree", "tree", Go, Scope::Anywhere;
     /// Verdict on the selected SLO; asks for one if there is none.
     ShowVerdict => "show-verdict", "why", Go, Scope::Anywhere;
+    /// What could be done about it, and what was done.
+    ShowActions => "show-actions", "actions", Go, Scope::Anywhere;
+    /// Every command that was run.
+    ShowCommands => "show-commands", "commands", Go, Scope::Anywhere;
     /// Ask for a new verdict on the selected SLO.
     Diagnose => "diagnose", "ask again", Ask, Scope::Anywhere;
     /// Fetch again now.
     Refresh => "refresh", "refresh", Ask, Scope::Anywhere;
     /// Train the model again from what is stored.
     Retrain => "retrain", "retrain", Ask, Scope::Anywhere;
+    /// Make approving possible for a while (type the context's name), or impossible again at once.
+    Arm => "arm", "arm", Change, Scope::Anywhere;
+    /// Show exactly what would take the operation back, to approve it.
+    Undo => "undo", "undo", Change, Scope::On(&[Screen::Actions]);
+    /// Keep a change that would take itself back.
+    Keep => "keep", "keep", Change, Scope::On(&[Screen::Actions]);
     /// Show only lines that contain a text; Enter keeps it, Esc clears it.
     Filter => "filter", "filter", Show, Scope::Anywhere;
     /// Freeze the picture; data keeps flowing in behind it.
     Pause => "pause", "pause", Show, Scope::Anywhere;
     /// Sort worst first, or in the order of the configuration.
-    Sort => "sort", "sort", Show, Scope::On(Screen::Slos);
+    Sort => "sort", "sort", Show, Scope::On(&[Screen::Slos]);
     /// Next colour theme.
     NextTheme => "next-theme", "theme", Show, Scope::Anywhere;
-    /// Copy the verdict as text to the clipboard of your terminal (OSC 52).
-    Copy => "copy", "copy", Show, Scope::On(Screen::Verdict);
+    /// Copy the verdict, the action or the command to the clipboard of your terminal (OSC 52).
+    Copy => "copy", "copy", Show, Scope::On(&[Screen::Verdict, Screen::Actions, Screen::Commands]);
     /// Draw the whole screen again.
     Redraw => "redraw", "redraw", Program, Scope::Anywhere;
     /// Show or hide this help.
@@ -154,7 +167,7 @@ impl Action {
     pub fn applies(self, screen: Screen) -> bool {
         match self.scope() {
             Scope::Anywhere => true,
-            Scope::On(s) => s == screen,
+            Scope::On(screens) => screens.contains(&screen),
         }
     }
 
@@ -185,6 +198,7 @@ impl Action {
             ],
             Screen::Verdict => &[
                 Self::Help,
+                Self::ShowActions,
                 Self::Diagnose,
                 Self::Back,
                 Self::Copy,
@@ -193,6 +207,20 @@ impl Action {
                 Self::Pause,
                 Self::Quit,
             ],
+            Screen::Actions => &[
+                Self::Help,
+                Self::Open,
+                Self::Undo,
+                Self::Arm,
+                Self::Back,
+                Self::ShowCommands,
+                Self::NextSlo,
+                Self::Copy,
+                Self::Quit,
+            ],
+            Screen::Commands => {
+                &[Self::Help, Self::Back, Self::Copy, Self::Filter, Self::Top, Self::Bottom, Self::Quit]
+            }
         }
     }
 }

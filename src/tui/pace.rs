@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::format::age_changes_in;
 use super::picture::since;
-use super::state::{Screen, State};
+use super::remedy_words::left_changes_in;
+use super::state::{ActionRow, Screen, State};
 use super::update::NOTICE_STAYS;
 use super::view::sample_age;
 use crate::domain::BackendState;
@@ -40,11 +41,31 @@ pub fn next_change(state: &State) -> Option<Duration> {
             let received = state.selected_answer().map(|a| a.received);
             due.extend(asked.or(received).map(|at| age_changes_in(since(at, state.now))));
         }
-        Screen::Slos | Screen::Tree => {}
+        Screen::Actions => due.extend(actions(state)),
+        Screen::Slos | Screen::Tree | Screen::Commands => {}
+    }
+    if let Some(until) = state.ledger().armed(state.now) {
+        due.push(left_changes_in(until, state.now));
+    }
+    if let Some(review) = &state.review {
+        due.extend(review.deaf_for(state.now));
+        due.extend(review.counts_in(state.now).map(|d| d.max(Duration::from_nanos(1))));
+        due.push(left_changes_in(review.plan.expires, state.now));
     }
     if let Some(notice) = state.notice.as_ref().filter(|n| !n.failure) {
         due.push(NOTICE_STAYS.saturating_sub(since(notice.since, state.now)));
     }
     // A moment that is due right now was drawn with this very event.
     due.into_iter().filter(|d| !d.is_zero()).min()
+}
+
+/// What is counted on the screen of the actions.
+fn actions(state: &State) -> Vec<Duration> {
+    let mut due = Vec::new();
+    let asked = state.awaited.iter().map(|(_, at)| *at).chain(state.approved.iter().map(|(_, at)| *at));
+    due.extend(asked.map(|at| age_changes_in(since(at, state.now))));
+    if let Some(ActionRow::Operation(operation)) = state.picked() {
+        due.extend(operation.keep_until.map(|until| left_changes_in(until, state.now)));
+    }
+    due
 }

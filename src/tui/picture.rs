@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ledger::Ledger;
 use crate::domain::{
     BackendHealth, BackendKind, BackendState, Clean, ServiceName, SloStatus, Stage, Timestamp, Verdict,
 };
 use crate::engine::{EngineEvent, Entry, ModelState, Reading, Snapshot};
+use crate::remedy::{Proposal, Told};
 
 /// Data is never called old before this, however short the windows: scrapes take their time.
 const STALE_AFTER: Duration = Duration::from_secs(180);
@@ -36,6 +38,17 @@ pub struct Answer {
     pub received: Timestamp,
 }
 
+/// What could be done about an SLO.
+#[derive(Clone, Debug)]
+pub struct Suggestions {
+    /// Best first.
+    pub proposals: Vec<Arc<Proposal>>,
+    /// What else is to be said.
+    pub notes: Vec<Clean>,
+    /// When they arrived.
+    pub received: Timestamp,
+}
+
 /// What the engine told so far. Cheap to clone: the big parts are shared.
 #[derive(Clone, Debug, Default)]
 pub struct Picture {
@@ -49,6 +62,10 @@ pub struct Picture {
     pub working: Option<Working>,
     /// Verdicts by SLO.
     pub verdicts: BTreeMap<Clean, Answer>,
+    /// Proposals by SLO.
+    pub suggestions: BTreeMap<Clean, Suggestions>,
+    /// What was changed and run; the screens read the live one even while paused.
+    pub ledger: Ledger,
     /// Whether the engine is gone.
     pub engine_gone: bool,
 }
@@ -87,6 +104,13 @@ impl Picture {
                     let answer = Answer { verdict: Arc::clone(verdict), version: *version, received: now };
                     self.verdicts.insert(slo.clone(), answer);
                 }
+            }
+            EngineEvent::Remedy(told) => {
+                if let Told::Proposals { slo, proposals, notes } = told {
+                    let (proposals, notes) = (proposals.clone(), notes.clone());
+                    self.suggestions.insert(slo.clone(), Suggestions { proposals, notes, received: now });
+                }
+                self.ledger.apply(told, now);
             }
             EngineEvent::Failed { .. } => self.working = None,
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{Event as TerminalEvent, EventStream};
 use crossterm::execute;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use ratatui::layout::Rect;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -50,7 +50,18 @@ pub async fn run(
             biased;
             () = PANICKED.notified() => return Err(TuiError::Panicked),
             event = input.next() => match event {
-                Some(event) => ui.terminal(event?),
+                Some(event) => {
+                    ui.tick();
+                    ui.terminal(event?);
+                    // What was read at once happened at once: text that a terminal pastes as keys is
+                    // known by that.
+                    for _ in 1..BATCH {
+                        match input.next().now_or_never() {
+                            Some(Some(event)) => ui.terminal(event?),
+                            _ => break,
+                        }
+                    }
+                }
                 // Standard input is closed: nobody can press a key any more.
                 None => return Ok(()),
             },
@@ -178,23 +189,28 @@ impl Ui {
         Ok(())
     }
 
+    /// What the terminal sent, at the time of the last tick.
     fn terminal(&mut self, event: TerminalEvent) {
         match event {
-            TerminalEvent::Key(key) => self.handle(Event::Key(key)),
-            TerminalEvent::Paste(text) => self.handle(Event::Paste(text)),
-            TerminalEvent::Resize(columns, rows) => self.handle(Event::Resize(columns, rows)),
+            TerminalEvent::Key(key) => self.happen(Event::Key(key)),
+            TerminalEvent::Paste(text) => self.happen(Event::Paste(text)),
+            TerminalEvent::Resize(columns, rows) => self.happen(Event::Resize(columns, rows)),
             TerminalEvent::Mouse(_) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => {}
         }
     }
 
     fn tick(&mut self) {
         self.last_tick = Instant::now();
-        update(&mut self.state, Event::Time(Timestamp::now()));
+        self.happen(Event::Time(Timestamp::now()));
         self.dirty = true;
     }
 
     fn handle(&mut self, event: Event) {
         self.tick();
+        self.happen(event);
+    }
+
+    fn happen(&mut self, event: Event) {
         for effect in update(&mut self.state, event) {
             self.carry_out(effect);
         }

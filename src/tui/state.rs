@@ -1,19 +1,24 @@
 //! All the screens know: what the engine told, and where the user stands in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tui_input::Input;
 
 use super::guide::Scene;
 use super::keymap::Keymap;
-use super::picture::{Answer, Picture};
+use super::ledger::Ledger;
+use super::picture::{Answer, Picture, Suggestions};
+use super::review::{Arming, Review, Subject};
+use super::rhythm::Rhythm;
 use super::symbols::Symbols;
 use super::theme::Themes;
 use super::tree::{Place, TreeRows};
 use crate::domain::{Clean, Ranked, ServiceName, SloStatus, Timestamp};
 use crate::engine::Reading;
+use crate::remedy::{CommandRecord, Digest, Operation, OperationId, Proposal, ProposalId};
 
-/// The three screens, from wide to deep.
+/// The screens, from wide to deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Screen {
     /// The table of SLOs.
@@ -22,11 +27,15 @@ pub enum Screen {
     Tree,
     /// The verdict on one SLO.
     Verdict,
+    /// What could be done about it, and what was done.
+    Actions,
+    /// The commands that were run.
+    Commands,
 }
 
 impl Screen {
     /// In the order of their number keys.
-    pub const ALL: [Self; 3] = [Self::Slos, Self::Tree, Self::Verdict];
+    pub const ALL: [Self; 5] = [Self::Slos, Self::Tree, Self::Verdict, Self::Actions, Self::Commands];
 
     /// The name shown at the top.
     pub fn title(self) -> &'static str {
@@ -34,6 +43,8 @@ impl Screen {
             Self::Slos => "SLOs",
             Self::Tree => "Tree",
             Self::Verdict => "Verdict",
+            Self::Actions => "Actions",
+            Self::Commands => "Commands",
         }
     }
 }
@@ -65,6 +76,42 @@ pub struct Asked {
     pub since: Timestamp,
     /// What failed meanwhile, if something did.
     pub failure: Option<String>,
+}
+
+/// A line of the actions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// A proposal.
+    Proposal(ProposalId),
+    /// An operation.
+    Operation(OperationId),
+}
+
+/// A line of the actions, with what it stands for.
+#[derive(Clone, Copy, Debug)]
+pub enum ActionRow<'a> {
+    /// Something that could be done.
+    Proposal(&'a Arc<Proposal>),
+    /// Something that was.
+    Operation(&'a Arc<Operation>),
+}
+
+impl ActionRow<'_> {
+    /// Its name.
+    pub fn pick(&self) -> Pick {
+        match self {
+            Self::Proposal(p) => Pick::Proposal(p.id),
+            Self::Operation(o) => Pick::Operation(o.id.clone()),
+        }
+    }
+
+    fn contains(&self, needle: &str) -> bool {
+        let (kind, target) = match self {
+            Self::Proposal(p) => (p.kind, &p.target),
+            Self::Operation(o) => (o.kind, &o.target),
+        };
+        contains(&format!("{} {target}", kind.title()), needle)
+    }
 }
 
 /// Where the user stands in one screen's list.
@@ -105,7 +152,7 @@ pub struct State {
     /// How SLOs are sorted.
     pub order: SloOrder,
     /// List positions by screen; use [`State::list`].
-    pub lists: [ListState; 3],
+    pub lists: [ListState; Screen::ALL.len()],
     /// Whether the filter is being typed.
     pub typing: bool,
     /// The selected line of the tree.
@@ -116,6 +163,24 @@ pub struct State {
     pub tree: TreeRows,
     /// The selected service of the ranking.
     pub suspect: Option<ServiceName>,
+    /// The selected line of the actions.
+    pub pick: Option<Pick>,
+    /// Whether the user moved the cursor there since the screen was entered.
+    pub picked_by_hand: bool,
+    /// The selected command by its number; `None` follows the newest.
+    pub command: Option<u64>,
+    /// SLOs whose proposals are awaited, and since when.
+    pub proposing: BTreeMap<Clean, Timestamp>,
+    /// A plan that is awaited, and since when.
+    pub awaited: Option<(Subject, Timestamp)>,
+    /// The dialog before a change, while it is open.
+    pub review: Option<Review>,
+    /// The question for the context's name, while it is open; it lies over the review.
+    pub arming: Option<Arming>,
+    /// A plan that was approved, and when, until its operation is told.
+    pub approved: Option<(Digest, Timestamp)>,
+    /// The pace of the keys.
+    pub rhythm: Rhythm,
     /// First line of the help, while it is open.
     pub help: Option<usize>,
     /// The remark at the bottom.
@@ -150,6 +215,15 @@ impl State {
             folded: BTreeSet::new(),
             tree: TreeRows::default(),
             suspect: None,
+            pick: None,
+            picked_by_hand: false,
+            command: None,
+            proposing: BTreeMap::new(),
+            awaited: None,
+            review: None,
+            arming: None,
+            approved: None,
+            rhythm: Rhythm::default(),
             help: None,
             notice: None,
             scene: None,
@@ -227,6 +301,35 @@ impl State {
         let Some(answer) = self.selected_answer() else { return Vec::new() };
         let ranking = answer.verdict.ranking.iter().enumerate();
         ranking.map(|(i, r)| (i + 1, r)).filter(|(_, r)| contains(r.service.as_str(), &needle)).collect()
+    }
+
+    /// What was changed and run: always the newest, paused or not.
+    pub fn ledger(&self) -> &Ledger {
+        &self.live.ledger
+    }
+
+    /// What could be done about the selected SLO.
+    pub fn suggestions(&self) -> Option<&Suggestions> {
+        self.picture().suggestions.get(self.slo.as_ref()?)
+    }
+
+    /// Proposals, best first, then operations, newest first, as far as they pass the filter.
+    pub fn action_rows(&self) -> Vec<ActionRow<'_>> {
+        let needle = self.lists[Screen::Actions as usize].needle();
+        let proposals = self.suggestions().into_iter().flat_map(|s| &s.proposals).map(ActionRow::Proposal);
+        let operations = self.ledger().operations().map(ActionRow::Operation);
+        proposals.chain(operations).filter(|row| needle.is_empty() || row.contains(&needle)).collect()
+    }
+
+    /// The selected line of the actions.
+    pub fn picked(&self) -> Option<ActionRow<'_>> {
+        self.action_rows().into_iter().find(|row| Some(row.pick()) == self.pick)
+    }
+
+    /// The commands that pass the filter, oldest first.
+    pub fn command_rows(&self) -> Vec<&CommandRecord> {
+        let needle = self.lists[Screen::Commands as usize].needle();
+        self.ledger().commands().filter(|c| contains(c.line.as_str(), &needle)).collect()
     }
 
     /// Says something at the bottom of the screen.

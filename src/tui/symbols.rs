@@ -3,6 +3,7 @@
 //! A sign never stands alone: the word next to it says the same.
 
 use crate::domain::{BackendState, SloState};
+use crate::remedy::Weight;
 
 /// One set of signs. All are one cell wide, except the arrow.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +48,14 @@ pub struct Symbols {
     pub gap: &'static str,
     /// Filled and empty cell of a bar.
     pub bar: [&'static str; 2],
+    /// Within an interval, on a scale.
+    pub interval: &'static str,
+    /// The middle of an interval.
+    pub middle: &'static str,
+    /// A measured value on a scale.
+    pub measured: &'static str,
+    /// In front of a line that goes on within one argument.
+    pub goes_on: &'static str,
 }
 
 impl Symbols {
@@ -72,6 +81,10 @@ impl Symbols {
         spark: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
         gap: " ",
         bar: ["█", "░"],
+        interval: "━",
+        middle: "●",
+        measured: "×",
+        goes_on: "↳",
     };
 
     /// For terminals and fonts without it, and for locales where it is drawn two cells wide.
@@ -96,6 +109,10 @@ impl Symbols {
         spark: ["_", ".", "-", "=", "+", "*", "%", "#"],
         gap: " ",
         bar: ["#", "."],
+        interval: "=",
+        middle: "o",
+        measured: "x",
+        goes_on: "\\",
     };
 
     /// The sign of an SLO's state.
@@ -105,6 +122,15 @@ impl Symbols {
             SloState::Unknown => self.unknown,
             SloState::Burning => self.burning,
             SloState::Breached => self.breached,
+        }
+    }
+
+    /// The sign of an obstacle.
+    pub fn obstacle(&self, weight: Weight) -> &'static str {
+        match weight {
+            Weight::Note => self.dot,
+            Weight::Warning => self.burning,
+            Weight::Refusal => self.breached,
         }
     }
 

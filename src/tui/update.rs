@@ -1,7 +1,9 @@
 //! The only place where the state changes: `update(state, event)` says what else is to be done.
 
+mod dialogs;
 mod keys;
 mod moves;
+mod remedy;
 mod settle;
 
 use std::time::Duration;
@@ -20,8 +22,7 @@ pub const NOTICE_STAYS: Duration = Duration::from_secs(8);
 pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     let effects = match event {
         Event::Time(now) => {
-            tick(state, now);
-            return Vec::new();
+            return tick(state, now);
         }
         Event::Key(key) => keys::press(state, key),
         Event::Paste(text) => {
@@ -30,12 +31,14 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Resize(columns, rows) => {
             state.size = (columns, rows);
+            let now = state.now;
+            if let Some(review) = &mut state.review {
+                review.disturb(now);
+                review.read = false;
+            }
             Vec::new()
         }
-        Event::Engine(event) => {
-            engine(state, &event);
-            Vec::new()
-        }
+        Event::Engine(event) => engine(state, &event),
         Event::Scene(scene) => {
             state.scene = Some(scene);
             Vec::new()
@@ -49,14 +52,25 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     effects
 }
 
-fn tick(state: &mut State, now: Timestamp) {
+fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
+    if now < state.now
+        && let Some(review) = &mut state.review
+    {
+        // The clock was set back: what is counted from before means nothing.
+        review.disturb(now);
+    }
     state.now = now;
     if state.notice.as_ref().is_some_and(|n| !n.failure && since(n.since, now) >= NOTICE_STAYS) {
         state.notice = None;
     }
+    remedy::tick(state)
 }
 
-fn engine(state: &mut State, event: &EngineEvent) {
+fn engine(state: &mut State, event: &EngineEvent) -> Vec<Effect> {
+    let before = match event {
+        EngineEvent::Remedy(told) => remedy::known(state, told),
+        _ => None,
+    };
     state.live.apply(event, state.now);
     match event {
         EngineEvent::Verdict { slo, .. } => {
@@ -72,10 +86,12 @@ fn engine(state: &mut State, event: &EngineEvent) {
             let text = match (asked, state.paused.is_some(), in_view) {
                 (true, true, _) => format!("the verdict on {slo} is there: unpause to see it"),
                 (true, false, false) => format!("the verdict on {slo} is there"),
-                _ => return,
+                _ => return remedy::after_verdict(state, slo),
             };
             state.say(text);
+            return remedy::after_verdict(state, slo);
         }
+        EngineEvent::Remedy(told) => return remedy::told(state, told, before.as_ref()),
         EngineEvent::Failed { slo, what, why } => {
             let text = format!("{what} failed: {why}");
             if let Some(asked) = slo.as_ref().and_then(|slo| state.asked.get_mut(slo)) {
@@ -85,19 +101,33 @@ fn engine(state: &mut State, event: &EngineEvent) {
         }
         _ => {}
     }
+    Vec::new()
 }
 
 /// Shows `screen`; Back leads to where one came from.
 fn go(state: &mut State, screen: Screen) -> Vec<Effect> {
+    let mut effects = Vec::new();
     if screen != state.screen {
+        effects = remedy::give_up(state);
         match state.trail.iter().position(|s| *s == screen) {
             Some(i) => state.trail.truncate(i),
             None => state.trail.push(state.screen),
         }
         state.screen = screen;
         state.typing = false;
+        state.picked_by_hand = false;
     }
-    if screen == Screen::Verdict { diagnose_if_needed(state) } else { Vec::new() }
+    effects.extend(look(state));
+    effects
+}
+
+/// Asks for what the current screen needs to show.
+fn look(state: &mut State) -> Vec<Effect> {
+    match state.screen {
+        Screen::Verdict => diagnose_if_needed(state),
+        Screen::Actions => remedy::propose_if_needed(state),
+        Screen::Slos | Screen::Tree | Screen::Commands => Vec::new(),
+    }
 }
 
 /// Asks why the selected SLO stands as it does, unless that is known of the newest data, or asked already.

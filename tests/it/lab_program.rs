@@ -214,6 +214,28 @@ fn wrong_arguments_say_what_is_wrong() {
     }
 }
 
+/// Asked for ten years of history, it would be at it for hours.
+#[test]
+fn a_taken_port_is_noticed_before_the_history_is_simulated() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (option, server) in [
+        ("--prometheus-port", "Prometheus"),
+        ("--jaeger-port", "Jaeger"),
+        ("--control-port", "the control endpoint"),
+    ] {
+        let mut args = vec!["lab", "--app", "chain-3", "--history", "3650d"];
+        for other in ["--prometheus-port", "--jaeger-port", "--control-port"] {
+            args.extend([other, if other == option { &port } else { "0" }]);
+        }
+        let done = Command::new(env!("CARGO_BIN_EXE_sagetop")).args(&args).output().unwrap();
+        let error = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(1), "{error}");
+        assert!(error.contains(&format!("cannot listen on 127.0.0.1:{port}: ")), "{error}");
+        assert!(error.contains(&format!("give {server} another port")), "{error}");
+    }
+}
+
 #[test]
 fn the_demo_wants_a_terminal_before_it_begins() {
     let done = Command::new(env!("CARGO_BIN_EXE_sagetop")).arg("demo").stdin(Stdio::null()).output().unwrap();

@@ -98,3 +98,28 @@ async fn the_page_names_every_field() {
         assert!(invented.is_empty(), "{schema}: no output has {invented:?}\n{out}");
     }
 }
+
+/// One line a change; the other objects in them are those of the reports.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_tells_of_the_violation_and_its_cause() {
+    let server = prometheus(shop, 120, Arc::default()).await;
+    let home = home(&server.url, "[model]\nepochs = 30\n", Some("web"));
+    let (code, out, err) = run(home.path(), &["watch", "--until-violated", "--for", "120s", "--json"]).await;
+    let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
+    let states: Vec<_> = of("slo").iter().map(|line| &line["slo"]["state"]).collect();
+    assert_eq!(states, ["unknown", "breached"], "nothing is known before it is asked for: {out}{err}");
+    assert_eq!(of("verdict")[0]["verdict"]["culprits"][0]["service"], "db", "{out}");
+    assert!(of("backend").iter().any(|line| line["backend"]["state"] == "up"), "{out}");
+    assert!(of("model")[0]["model"]["windows"].as_u64() > Some(60), "{out}");
+    assert_eq!(code, Some(2), "{out}{err}");
+    let table = &documented()["sagetop.watch/1"];
+    for line in &lines {
+        assert_eq!(line["schema"], "sagetop.watch/1");
+        let unknown = line.as_object().unwrap().keys().find(|key| !table.contains(*key));
+        assert_eq!(unknown, None, "the page does not name it");
+    }
+    let (code, _, err) = run(home.path(), &["watch", "--at", "2024-01-01T00:00:00Z"]).await;
+    assert_eq!(code, Some(64), "{err}");
+    assert!(err.contains("leave --at away"), "{err}");
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod catalogue_queries;
+mod changed_shape;
 mod cli;
 mod cli_data;
 mod cli_data_faults;
@@ -13,6 +14,7 @@ mod house;
 mod http_bombs;
 mod http_clients;
 mod http_faults;
+mod lab_demo;
 mod lab_export;
 mod lab_jaeger;
 mod lab_jaeger_wire;
@@ -24,6 +26,7 @@ mod lab_ssh;
 mod licences;
 mod machine_output;
 mod program;
+mod remedy_desk;
 mod rooms;
 mod synthetic;
 mod tiny_server;

@@ -7,7 +7,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
 /// The rooms from left to right, as drawn in `src/lib.rs`.
-const ROOMS: [&str; 15] = [
+const ROOMS: [&str; 16] = [
     "domain",
     "telemetry",
     "windows",
@@ -16,6 +16,7 @@ const ROOMS: [&str; 15] = [
     "gvae",
     "diagnosis",
     "baselines",
+    "remedy",
     "config",
     "engine",
     "tui",

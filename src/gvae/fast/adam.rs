@@ -15,6 +15,8 @@ pub struct Adam {
     params: ParamsAdamW,
     step: i32,
     moments: Mutex<Moments>,
+    /// Per parameter, whether it moves; all do, without.
+    trained: Option<Vec<bool>>,
 }
 
 #[derive(Debug)]
@@ -27,7 +29,14 @@ impl Adam {
     /// For `parameters` parameters.
     pub fn new(parameters: usize, params: ParamsAdamW) -> Self {
         let zeros = || vec![0.0; parameters];
-        Self { params, step: 0, moments: Mutex::new(Moments { first: zeros(), second: zeros() }) }
+        let moments = Mutex::new(Moments { first: zeros(), second: zeros() });
+        Self { params, step: 0, moments, trained: None }
+    }
+
+    /// The same with only the `trained` parameters moving.
+    #[must_use]
+    pub fn only(self, trained: Vec<bool>) -> Self {
+        Self { trained: Some(trained), ..self }
     }
 
     /// Changes the step size.
@@ -62,6 +71,7 @@ impl InplaceOp2 for Adam {
         let (m_scale, v_scale, eps) = (scale(beta1), scale(beta2), eps as f32);
         let (keep, lr) = ((1.0 - lr * weight_decay) as f32, lr as f32);
         let (b1, c1, b2, c2) = (beta1 as f32, (1.0 - beta1) as f32, beta2 as f32, (1.0 - beta2) as f32);
+        let before = self.trained.as_ref().map(|_| flat.to_vec());
         let chunks = flat.par_chunks_mut(CHUNK).zip(first.par_chunks_mut(CHUNK));
         let chunks = chunks.zip(second.par_chunks_mut(CHUNK)).zip(gradient.par_chunks(CHUNK));
         chunks.for_each(|(((flat, first), second), gradient)| {
@@ -71,6 +81,11 @@ impl InplaceOp2 for Adam {
                 *p = *p * keep - (*m * m_scale) / ((*v * v_scale).sqrt() + eps) * lr;
             }
         });
+        // Weight decay moves what has no gradient, too.
+        if let (Some(trained), Some(before)) = (&self.trained, before) {
+            let still = trained.iter().zip(before).enumerate().filter(|(_, (trained, _))| !**trained);
+            still.for_each(|(i, (_, before))| flat[i] = before);
+        }
         Ok(())
     }
 }

@@ -146,7 +146,8 @@ impl Workspace {
         }
         let mut sums = self.encode(request);
         let free = request.parents == Parents::Decoded;
-        for node in &request.plan.nodes {
+        let nodes = || request.plan.nodes.iter().filter(|node| node.trained);
+        for node in nodes() {
             let source = if free { Source::Free } else { Source::Posterior };
             for i in 0..self.tiles.len() {
                 sums.nll += self.decode(request, node, source, i);
@@ -156,14 +157,14 @@ impl Workspace {
             }
         }
         if free && request.gradient {
-            for node in request.plan.nodes.iter().rev() {
+            for node in nodes().rev() {
                 for i in 0..self.tiles.len() {
                     self.decode_backward(request, node, Source::Free, i);
                 }
             }
         }
         if request.prior_weight > 0.0 {
-            for node in &request.plan.nodes {
+            for node in nodes() {
                 for i in 0..self.tiles.len() {
                     sums.prior_nll += self.decode(request, node, Source::Prior, i);
                     if request.gradient {
@@ -174,7 +175,7 @@ impl Workspace {
         }
         if request.gradient {
             self.encode_backward(request);
-            for node in &request.plan.nodes {
+            for node in nodes() {
                 // The shares' gradient is so far by softplus; its derivative is the logistic function.
                 for i in node.shares() {
                     self.gradient[i] *= 1.0 / (1.0 + (-request.flat[i]).exp());
@@ -187,7 +188,7 @@ impl Workspace {
     fn encode(&mut self, request: &Request) -> Sums {
         let mut sums = Sums::default();
         let (isa, plan) = (request.isa, request.plan);
-        for latent in &plan.latents {
+        for latent in plan.latents.iter().filter(|latent| latent.used) {
             for tile in &mut self.tiles {
                 tile.network(request, latent.encoder.0, &latent.encoder.1);
                 if let Some((network, inputs)) = &latent.prior {
@@ -196,7 +197,9 @@ impl Workspace {
                 let posterior = head(&tile.activations, &latent.encoder.0);
                 let prior = latent.prior.as_ref().map(|(network, _)| head(&tile.activations, network));
                 let live = tile.live.row(0);
-                sums.kl += pointwise::divergence(isa, &Latents { posterior, prior, live });
+                if latent.trained {
+                    sums.kl += pointwise::divergence(isa, &Latents { posterior, prior, live });
+                }
                 for (kind, head) in [Some(posterior), prior].into_iter().enumerate() {
                     let rows = tile.rows.numbers_mut();
                     let size = plan.latent * TILE;
@@ -213,7 +216,7 @@ impl Workspace {
     fn encode_backward(&mut self, request: &Request) {
         let (isa, plan) = (request.isa, request.plan);
         let factor = request.beta / request.windows.len().max(1) as f32;
-        for latent in &plan.latents {
+        for latent in plan.latents.iter().filter(|latent| latent.trained) {
             for tile in &mut self.tiles {
                 let prior = latent.prior.as_ref().map(|(network, _)| head(&tile.activations, network));
                 let posterior = head(&tile.activations, &latent.encoder.0);

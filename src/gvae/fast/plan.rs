@@ -18,6 +18,7 @@ use crate::gvae::data::CLIP;
 use crate::gvae::kernels::mlp::{Net, Shape, Wanted};
 use crate::gvae::kernels::pointwise::Decoder;
 use crate::gvae::model::{LN_SCALE, LN_SCALE_START, OWN_RANGE, Structure, nearest};
+use crate::gvae::transfer::Affected;
 
 /// A network: its shape, where its parameters begin, and where its activations do.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,10 @@ pub struct Latent {
     pub z: [usize; 2],
     /// First rows of the noise of both.
     pub noise: [usize; 2],
+    /// Whether its networks are trained.
+    pub trained: bool,
+    /// Whether it, or a decoder that reads it, is.
+    pub used: bool,
 }
 
 /// What the inputs of a decoder come from.
@@ -95,6 +100,9 @@ pub struct Node {
     pub standard: (Vec<f32>, Vec<f32>),
     /// First row of what is decoded, and of the slopes of the likelihood.
     pub kept: (usize, usize),
+    /// Whether its decoder is trained; the others are not even run: where they would be parents, what
+    /// was observed stands for them.
+    pub trained: bool,
 }
 
 impl Node {
@@ -152,6 +160,24 @@ pub struct Plan {
     pub widest: (usize, usize),
 }
 
+impl Plan {
+    /// Per parameter, whether it is trained.
+    pub fn trained(&self) -> Vec<bool> {
+        let mut trained = vec![false; self.layout.len()];
+        for latent in self.latents.iter().filter(|latent| latent.trained) {
+            trained[latent.encoder.0.parameters()].fill(true);
+            if let Some((prior, _)) = &latent.prior {
+                trained[prior.parameters()].fill(true);
+            }
+        }
+        for node in self.nodes.iter().filter(|node| node.trained) {
+            trained[node.network.parameters()].fill(true);
+            trained[node.shares()].fill(true);
+        }
+        trained
+    }
+}
+
 /// Hands out consecutive rows.
 #[derive(Default)]
 struct Cursor(usize);
@@ -173,8 +199,13 @@ impl Plan {
         shares
     }
 
-    /// Compiles `model`.
+    /// Compiles `model` to be trained wholly.
     pub fn of(model: &Gvae) -> Result<Self> {
+        Self::part(model, &Affected::all(&model.cbn))
+    }
+
+    /// Compiles `model` to have its `affected` networks trained.
+    pub fn part(model: &Gvae, affected: &Affected) -> Result<Self> {
         let layout = Layout::of(model);
         let starts: HashMap<&str, usize> =
             layout.views.iter().map(|v| (v.name.as_str(), v.range.start)).collect();
@@ -211,7 +242,10 @@ impl Plan {
                 let prior = network(&format!("prior.{e}"), own.len(), 2 * latent);
                 let prior = (!own.is_empty()).then_some((prior, own));
                 let noise = std::array::from_fn(|_| rows.take(latent));
-                Latent { entity: e, encoder: (encoder, all), prior, z: *z, noise }
+                let trained = affected.entities[e];
+                let mut nodes = cbn.latencies.iter().zip(&affected.latencies);
+                let used = trained || nodes.any(|(node, affected)| *affected && node.entities.contains(&e));
+                Latent { entity: e, encoder: (encoder, all), prior, z: *z, noise, trained, used }
             })
             .collect();
         let place: HashMap<usize, [usize; 2]> = with_latent.into_iter().zip(z).collect();
@@ -238,7 +272,7 @@ impl Plan {
                     }
                 }
                 for p in &node.parents {
-                    if s == Source::Free as usize {
+                    if s == Source::Free as usize && affected.latencies[*p] {
                         (0..widths[*p]).for_each(|i| want(inputs.len() + i, decoded[*p][0] + i));
                         inputs.extend(span(decoded[*p][0], widths[*p]));
                     } else {
@@ -263,7 +297,10 @@ impl Plan {
                 wanted,
                 observed: observed[j],
                 decoded: decoded[j],
-                parents: [of(&|p| observed[p][1]), of(&|p| decoded[p][1])],
+                parents: [
+                    of(&|p| observed[p][1]),
+                    of(&|p| if affected.latencies[p] { decoded[p][1] } else { observed[p][1] }),
+                ],
                 base,
                 share: starts.get(format!("decoder.{j}.share").as_str()).copied().unwrap_or_default(),
                 offset: scales.iter().map(|s| s.offset).collect(),
@@ -272,6 +309,7 @@ impl Plan {
                     scales.iter().map(|s| 1.0 / s.ln.scale).collect(),
                 ),
                 kept: (kept.take(Decoder::rows(q)), slopes.take(2 * q)),
+                trained: affected.latencies[j],
             });
         }
         let latent_of = (0..metrics.len()).map(|e| latents.iter().position(|l| l.entity == e)).collect();

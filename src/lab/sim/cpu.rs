@@ -8,7 +8,8 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use super::Nanos;
-use super::cfs::Quota;
+use super::cfs::{Quota, ceil};
+use super::node::Wish;
 use super::queue::CallRef;
 
 /// Slack, in nanoseconds of work, for what rounding leaves of a job.
@@ -113,18 +114,19 @@ impl Cpu {
     }
 
     /// Tasks of the application that want a core.
-    pub(super) fn tasks(&self) -> u32 {
+    fn tasks(&self) -> u32 {
         if self.frozen || self.throttled() { 0 } else { (self.jobs.len() as u32).min(self.threads) }
     }
 
-    /// Cores that everything else in the container wants.
-    pub(super) fn other_tasks(&self) -> f64 {
+    /// What the container wishes of its node.
+    pub(super) fn wish(&self) -> Wish {
+        let weight = super::weight(self.limit());
         if self.throttled() {
-            return 0.0;
+            return Wish { weight, ..Wish::default() };
         }
         // The collector's own thread, kept within the quota.
         let collector = if self.frozen { self.limit().unwrap_or(1.0).min(1.0) } else { 0.0 };
-        self.hog + collector
+        Wish { tasks: self.tasks(), others: self.hog + collector, weight }
     }
 
     pub(super) fn grant(&self) -> f64 {
@@ -223,7 +225,7 @@ impl Cpu {
         let rate = self.rate();
         if let Some(job) = self.jobs.peek().filter(|_| rate > 0.0) {
             let left = (job.ends - self.virtual_now).max(0.0) / rate;
-            next = self.at.saturating_add(left.ceil() as Nanos);
+            next = self.at.saturating_add(ceil(left));
         }
         match &self.quota {
             Some(quota) if !self.jobs.is_empty() || self.hog > 0.0 => {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::cpu::{Cpu, CpuTotals};
+use super::node::Wish;
 use super::queue::{CallRef, What};
 use super::random::Purpose;
 use super::replica::{Counters, Life, Link, Memory, Pool, Replica};
@@ -34,8 +35,8 @@ impl Simulation {
             restarts: 0,
             cpu: Cpu::new(self.app.services[service].threads, limit, key.0, self.now),
             cpu_limit: None,
-            tasks: 0,
-            other_tasks: 0.0,
+            wish: Wish::default(),
+            cpu_due: None,
             cpu_event: Nanos::MAX,
             cpu_version: 0,
             busy_workers: 0,
@@ -126,6 +127,8 @@ impl Simulation {
         let replica = &mut self.replicas[index as usize];
         replica.cpu.advance(now);
         replica.cpu.configure(1.0, 0.0, replica.cpu.limit());
+        // A pause does not outlive its process.
+        replica.cpu.freeze(false);
         replica.life = Life::Gone;
         replica.gone = now;
         replica.env = Env::default();

@@ -1,9 +1,36 @@
 //! Cores: what a node grants to its containers, and the event that each waits for.
+//!
+//! What is granted depends on nothing but who wishes for how much, never on how that came to be, so that
+//! re-runs that have come to the same state go on alike. A change of one wish is looked at first: most of
+//! them leave everybody else's cores as they are.
 
 use super::queue::What;
-use super::{Nanos, Simulation, weight};
+use super::replica::NodeState;
+use super::{Nanos, Simulation};
 
-/// A wish for cores.
+/// What a container wishes for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Wish {
+    /// Tasks of the application that want a core.
+    pub tasks: u32,
+    /// Cores that everything else in the container wants.
+    pub others: f64,
+    /// Its weight in the division of a full node.
+    pub weight: f64,
+}
+
+impl Wish {
+    /// Cores wanted of a node that has `most`.
+    fn cores(&self, most: f64) -> f64 {
+        (f64::from(self.tasks) + self.others).min(most)
+    }
+
+    fn is_none(&self) -> bool {
+        self.tasks == 0 && self.others == 0.0
+    }
+}
+
+/// A wish for cores, and what comes of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Claim {
     pub wants: f64,
@@ -11,33 +38,74 @@ pub(super) struct Claim {
     pub granted: f64,
 }
 
+/// Whether someone who wants `wants` gets all of it where each unit of weight is worth `level` cores.
+fn satisfied(wants: f64, weight: f64, level: f64) -> bool {
+    wants <= level * weight
+}
+
 /// Divides `cores` by weight; what one does not want goes to the others (the fluid limit of CFS).
-pub(super) fn divide(cores: f64, claims: &mut [Claim]) {
+/// Returns the level: cores for each unit of weight of those who want more, infinite if nobody does.
+pub(super) fn divide(cores: f64, claims: &mut [Claim]) -> f64 {
     for claim in claims.iter_mut() {
         claim.granted = -1.0;
     }
-    let mut left = cores;
     loop {
-        let open = claims.iter().filter(|claim| claim.granted < 0.0);
-        let weights: f64 = open.map(|claim| claim.weight).sum();
+        // Added up anew each time, in the order of the claims: the result depends on who is satisfied,
+        // not on the round in which that was found.
+        let (mut left, mut weights) = (cores, 0.0);
+        for claim in claims.iter() {
+            if claim.granted < 0.0 {
+                weights += claim.weight;
+            } else {
+                left -= claim.granted;
+            }
+        }
         if weights <= 0.0 {
-            return;
+            return f64::INFINITY;
         }
-        let fair = left / weights;
-        let mut satisfied = false;
+        let level = left / weights;
+        let mut more = false;
         for claim in claims.iter_mut().filter(|claim| claim.granted < 0.0) {
-            if claim.wants <= fair * claim.weight {
+            if satisfied(claim.wants, claim.weight, level) {
                 claim.granted = claim.wants;
-                left -= claim.wants;
-                satisfied = true;
+                more = true;
             }
         }
-        if !satisfied {
+        if !more {
             for claim in claims.iter_mut().filter(|claim| claim.granted < 0.0) {
-                claim.granted = fair * claim.weight;
+                claim.granted = level * claim.weight;
             }
-            return;
+            return level;
         }
+    }
+}
+
+impl NodeState {
+    /// Notes that a replica wishes for something else.
+    fn note(&mut self, replica: u32, had: Wish, wish: Wish) {
+        self.tasks = self.tasks + wish.tasks - had.tasks;
+        self.with_others = self.with_others + u32::from(wish.others > 0.0) - u32::from(had.others > 0.0);
+        if wish.is_none() != had.is_none() {
+            let place = self.wishing.partition_point(|other| *other < replica);
+            if wish.is_none() {
+                self.wishing.remove(place);
+            } else {
+                self.wishing.insert(place, replica);
+            }
+        }
+    }
+
+    /// Nobody's cores depend on anybody else's, and only the application wants any.
+    fn has_plenty(&self, had: Wish) -> bool {
+        let others = self.with_others > 0 || had.others > 0.0 || self.neighbour.0 > 0.0;
+        !self.full && !others && f64::from(self.tasks) <= self.cores
+    }
+
+    /// Whether a change of one wish leaves what is granted as it is: it was more than there was to have,
+    /// and it still is.
+    fn unmoved(&self, had: Wish, wish: Wish) -> bool {
+        let open = |wish: Wish| !satisfied(wish.cores(self.cores), wish.weight, self.level);
+        self.full && !self.spares && had.weight == wish.weight && open(had) && open(wish)
     }
 }
 
@@ -47,23 +115,25 @@ impl Simulation {
     pub(super) fn settle(&mut self, index: u32) {
         let replica = &mut self.replicas[index as usize];
         replica.cpu.enforce_quota();
-        let (tasks, others) = (replica.cpu.tasks(), replica.cpu.other_tasks());
-        let node_index = replica.node as usize;
-        let node = &mut self.nodes[node_index];
-        node.tasks = node.tasks + tasks - replica.tasks;
-        node.with_others = node.with_others + u32::from(others > 0.0) - u32::from(replica.other_tasks > 0.0);
-        let shares = node.full || node.with_others > 0 || node.neighbour.0 > 0.0;
-        let others_changed = replica.other_tasks != others;
-        (replica.tasks, replica.other_tasks) = (tasks, others);
-        if shares || others_changed || f64::from(node.tasks) > node.cores {
-            self.share(node_index);
-        } else {
-            replica.cpu.set_grant(f64::from(tasks));
+        let wish = replica.cpu.wish();
+        let had = std::mem::replace(&mut replica.wish, wish);
+        if wish != had {
+            let node_index = replica.node as usize;
+            let node = &mut self.nodes[node_index];
+            node.note(index, had, wish);
+            if node.has_plenty(had) {
+                replica.cpu.set_grant(f64::from(wish.tasks));
+            } else if !node.unmoved(had, wish) {
+                if wish.is_none() {
+                    replica.cpu.set_grant(0.0);
+                }
+                self.share(node_index);
+            }
         }
         self.schedule(index);
     }
 
-    /// Divides a node's cores anew.
+    /// Divides a node's cores anew among those who wish for some.
     pub(super) fn share(&mut self, node_index: usize) {
         let now = self.now;
         let node = &mut self.nodes[node_index];
@@ -75,37 +145,51 @@ impl Simulation {
         let claims = &mut self.claims;
         claims.clear();
         let mut total = node.neighbour.0;
-        for replica in &node.replicas {
+        node.spares = false;
+        for replica in &node.wishing {
             let replica = &self.replicas[*replica as usize];
-            let wants = (f64::from(replica.tasks) + replica.other_tasks).min(node.cores);
+            let wants = replica.wish.cores(node.cores);
             total += wants;
-            claims.push(Claim { wants, weight: weight(replica.cpu.limit()), granted: wants });
+            claims.push(Claim { wants, weight: replica.wish.weight, granted: wants });
+            node.spares |= !replica.env.neighbour;
         }
-        node.full = total > node.cores;
         let count = claims.len();
+        let (wants, weight) = node.neighbour;
+        node.full = total > node.cores;
+        node.spares &= wants > 0.0;
+        node.level = f64::INFINITY;
         if node.full {
-            // Those who are to be spared the neighbour are granted what they would have without it.
-            divide(node.cores, claims);
-            self.spared.clear();
-            self.spared.extend(claims.iter().map(|claim| claim.granted));
-            let (wants, weight) = node.neighbour;
+            if node.spares {
+                // Those who are to be spared the neighbour are granted what they would have without it.
+                divide(node.cores, claims);
+                self.spared.clear();
+                self.spared.extend(claims.iter().map(|claim| claim.granted));
+            }
             if wants > 0.0 {
                 claims.push(Claim { wants, weight, granted: 0.0 });
-                divide(node.cores, claims);
             }
+            node.level = divide(node.cores, claims);
         }
-        let neighbour = claims.get(count).map_or(node.neighbour.0, |claim| claim.granted);
-        node.neighbour_granted = neighbour;
-        let full = node.full;
+        node.neighbour_granted = claims.get(count).map_or(wants, |claim| claim.granted);
+        let spares = node.full && node.spares;
         for place in 0..count {
-            let index = self.nodes[node_index].replicas[place];
+            let index = self.nodes[node_index].wishing[place];
             let replica = &mut self.replicas[index as usize];
-            let granted =
-                if full && !replica.env.neighbour { self.spared[place] } else { self.claims[place].granted };
-            if granted != replica.cpu.grant() {
+            let granted = if spares && !replica.env.neighbour {
+                self.spared[place]
+            } else {
+                self.claims[place].granted
+            };
+            let had = replica.cpu.grant();
+            if granted != had {
                 replica.cpu.advance(now);
                 replica.cpu.set_grant(granted);
-                self.schedule(index);
+                // With less than before nothing happens sooner: the event that is under way will do.
+                if granted > had {
+                    self.schedule(index);
+                } else {
+                    replica.cpu_due = None;
+                }
             }
         }
     }
@@ -115,6 +199,7 @@ impl Simulation {
     pub(super) fn schedule(&mut self, index: u32) {
         let replica = &mut self.replicas[index as usize];
         let next = replica.cpu.next();
+        replica.cpu_due = Some(next);
         if next < replica.cpu_event {
             replica.cpu_event = next;
             replica.cpu_version = replica.cpu_version.wrapping_add(1);
@@ -131,7 +216,7 @@ impl Simulation {
             return;
         }
         replica.cpu_event = Nanos::MAX;
-        if replica.cpu.next() > now {
+        if replica.cpu_due.unwrap_or_else(|| replica.cpu.next()) > now {
             return self.schedule(index);
         }
         self.events += 1;

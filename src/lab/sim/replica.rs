@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::Nanos;
 use super::cpu::Cpu;
 use super::env::Env;
+use super::node::Wish;
 use super::queue::CallRef;
 
 /// Where a replica is in its life.
@@ -35,8 +36,9 @@ pub(super) struct Replica {
     /// A CPU limit of its own, instead of the service's.
     pub cpu_limit: Option<Option<f64>>,
     /// What the node knows of its wish for cores.
-    pub tasks: u32,
-    pub other_tasks: f64,
+    pub wish: Wish,
+    /// When the CPU needs an event next, where that is known.
+    pub cpu_due: Option<Nanos>,
     /// Time of the CPU event under way, and its version.
     pub cpu_event: Nanos,
     pub cpu_version: u32,
@@ -165,6 +167,8 @@ impl Default for Others {
 pub(super) struct NodeState {
     pub cores: f64,
     pub replicas: Vec<u32>,
+    /// Those of them that wish for cores, in the order of their indices.
+    pub wishing: Vec<u32>,
     /// Tasks that want a core, over all replicas.
     pub tasks: u32,
     /// Replicas that want cores for something else than the application.
@@ -176,6 +180,10 @@ pub(super) struct NodeState {
     pub shared_at: Nanos,
     /// More cores are wanted than there are.
     pub full: bool,
+    /// Then: cores for each unit of weight of those who want more than they get.
+    pub level: f64,
+    /// Someone who wishes for cores is to be spared the neighbour.
+    pub spares: bool,
     /// What holds back everything that is not the application.
     pub others: Others,
     pub link: Link,

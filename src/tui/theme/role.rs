@@ -66,6 +66,8 @@ roles! {
     Failure => "failure";
     /// The PAUSED mark.
     Paused => "paused";
+    /// The ARMED mark: changes can be approved.
+    Armed => "armed";
     /// The AT mark of a fixed past moment.
     Frozen => "frozen";
 }

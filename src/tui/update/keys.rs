@@ -3,7 +3,7 @@
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind};
 use tui_input::backend::crossterm::EventHandler;
 
-use super::{diagnose, diagnose_if_needed, go, moves};
+use super::{diagnose, dialogs, go, look, moves, remedy};
 use crate::domain::Clean;
 use crate::engine::Request;
 use crate::tui::action::Action;
@@ -20,8 +20,12 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
+    state.rhythm.key(state.now);
     state.notice = None;
     let chord = Chord::from(key);
+    if state.review.is_some() || state.arming.is_some() {
+        return dialogs::press(state, key, chord);
+    }
     if state.typing {
         return type_filter(state, key, chord);
     }
@@ -38,7 +42,9 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 
 /// Pasted text goes into the filter if it is open; anywhere else its letters would act as keys.
 pub(super) fn paste(state: &mut State, text: &str) {
-    if state.typing {
+    if state.review.is_some() || state.arming.is_some() {
+        dialogs::paste(state);
+    } else if state.typing {
         let filter = &mut state.list_mut().filter;
         let joined = Clean::capped(&format!("{}{text}", filter.value()), FILTER_MAX);
         *filter = filter.clone().with_value(joined.as_str().to_owned());
@@ -89,17 +95,20 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Toggle => moves::toggle(state),
         Action::ToggleAll => moves::toggle_all(state),
         Action::Open => return open(state),
-        Action::Back => back(state),
+        Action::Back => return back(state),
         Action::NextSlo | Action::PreviousSlo => {
             moves::step_slo(state, action == Action::NextSlo);
-            if state.screen == Screen::Verdict {
-                return diagnose_if_needed(state);
-            }
+            return look(state);
         }
         Action::ShowSlos => return go(state, Screen::Slos),
         Action::ShowTree => return go(state, Screen::Tree),
         Action::ShowVerdict => return show_verdict(state),
+        Action::ShowActions => return go(state, Screen::Actions),
+        Action::ShowCommands => return go(state, Screen::Commands),
         Action::Diagnose => return ask_again(state),
+        Action::Arm => return remedy::arm(state),
+        Action::Undo => return remedy::undo(state),
+        Action::Keep => return remedy::keep(state),
         Action::Refresh => {
             state.say("fetching again");
             return vec![Effect::Ask(Request::Refresh)];
@@ -144,7 +153,9 @@ fn open(state: &mut State) -> Vec<Effect> {
         Screen::Slos if state.slo.is_some() => go(state, Screen::Tree),
         Screen::Tree => show_verdict(state),
         Screen::Slos => Vec::new(),
-        Screen::Verdict => {
+        Screen::Verdict => go(state, Screen::Actions),
+        Screen::Actions => remedy::open(state),
+        Screen::Commands => {
             state.say("this is the last screen");
             Vec::new()
         }
@@ -172,10 +183,15 @@ fn show_verdict(state: &mut State) -> Vec<Effect> {
     go(state, Screen::Verdict)
 }
 
-fn back(state: &mut State) {
+fn back(state: &mut State) -> Vec<Effect> {
     if !state.list().filter.value().is_empty() {
         state.list_mut().filter.reset();
-        return;
+        return Vec::new();
+    }
+    let effects = remedy::give_up(state);
+    if !effects.is_empty() {
+        state.say("cancelled: nothing was changed");
+        return effects;
     }
     match state.trail.pop() {
         Some(screen) => state.screen = screen,
@@ -186,6 +202,7 @@ fn back(state: &mut State) {
             state.say(format!("this is the first screen; {key} leaves"));
         }
     }
+    Vec::new()
 }
 
 fn ask_again(state: &mut State) -> Vec<Effect> {
@@ -220,14 +237,18 @@ fn sort(state: &mut State) {
 }
 
 fn copy(state: &mut State) -> Vec<Effect> {
-    match state.selected_answer() {
-        Some(answer) => {
-            let text = words::report(&answer.verdict);
-            state.say("verdict copied, if your terminal allows it (OSC 52)");
+    let copied = match state.screen {
+        Screen::Actions => remedy::report(state),
+        Screen::Commands => moves::command(state).map(|c| (c.line.to_string(), "command")),
+        _ => state.selected_answer().map(|answer| (words::report(&answer.verdict), "verdict")),
+    };
+    match copied {
+        Some((text, what)) => {
+            state.say(format!("{what} copied, if your terminal allows it (OSC 52)"));
             vec![Effect::Copy(text)]
         }
         None => {
-            state.say("there is no verdict to copy yet");
+            state.say("there is nothing to copy yet");
             Vec::new()
         }
     }

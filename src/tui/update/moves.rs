@@ -1,13 +1,16 @@
 //! Moving the cursor, by name: in the table, the tree, the ranking and the help.
 
+use std::ops::Range;
+
 use crate::domain::Clean;
+use crate::remedy::CommandRecord;
 use crate::tui::action::Action;
-use crate::tui::state::{Screen, State};
+use crate::tui::state::{ActionRow, Screen, State};
 use crate::tui::tree::Row;
 use crate::tui::view;
 
 /// Where `action` leads from line `at` of `len` with `page` lines on screen.
-fn target(action: Action, at: usize, len: usize, page: usize) -> usize {
+pub(super) fn target(action: Action, at: usize, len: usize, page: usize) -> usize {
     let last = len.saturating_sub(1);
     let page = page.max(2) - 1;
     match action {
@@ -41,36 +44,84 @@ pub(super) fn cursor(state: &mut State, action: Action) {
             }
         }
         Screen::Verdict => verdict(state, action, page),
+        Screen::Actions => actions(state, action, page),
+        Screen::Commands => {
+            let rows = state.command_rows();
+            let at = command_row(state).unwrap_or(0);
+            let to = target(action, at, rows.len(), page);
+            // On the last line the cursor stays with the newest.
+            let chosen = rows.get(to).filter(|_| to + 1 < rows.len()).map(|c| c.number);
+            state.command = chosen;
+        }
     }
+}
+
+/// The line of the selected command: the newest, unless another one was chosen.
+pub(super) fn command_row(state: &State) -> Option<usize> {
+    let rows = state.command_rows();
+    let chosen = rows.iter().position(|c| Some(c.number) == state.command);
+    chosen.or_else(|| rows.len().checked_sub(1))
+}
+
+/// The selected command.
+pub(super) fn command(state: &State) -> Option<&CommandRecord> {
+    state.command_rows().get(command_row(state)?).copied()
+}
+
+/// Proposals and operations move line by line; pages scroll the whole text, ends do both.
+fn actions(state: &mut State, action: Action, page: usize) {
+    let rows = state.action_rows();
+    let at = rows.iter().position(|row| Some(row.pick()) == state.pick).unwrap_or(0);
+    let to = target(action, at, rows.len(), page);
+    let chosen = rows.get(to).map(ActionRow::pick);
+    scroll(state, action, page, to == at, |state| {
+        if chosen.is_some() {
+            (state.pick, state.picked_by_hand) = (chosen, true);
+        }
+        view::actions_extent(state)
+    });
 }
 
 /// The ranking moves line by line; pages scroll the whole text, ends do both.
 fn verdict(state: &mut State, action: Action, page: usize) {
+    let rows = state.ranking_rows();
+    let at = rows.iter().position(|(_, r)| Some(&r.service) == state.suspect.as_ref()).unwrap_or(0);
+    let to = target(action, at, rows.len(), page);
+    let chosen = rows.get(to).map(|(_, r)| r.service.clone());
+    scroll(state, action, page, to == at, |state| {
+        if chosen.is_some() {
+            state.suspect = chosen;
+        }
+        view::verdict_extent(state)
+    });
+}
+
+/// Moves in a text with lines that can be chosen: `choose` takes the new one and tells how many lines
+/// the text has then, and which of them are the chosen one's. `stuck` if that is the one it was.
+fn scroll(
+    state: &mut State,
+    action: Action,
+    page: usize,
+    stuck: bool,
+    choose: impl FnOnce(&mut State) -> (usize, Range<usize>),
+) {
     let offset = state.list().offset;
-    match action {
-        Action::PageUp => state.list_mut().offset = offset.saturating_sub(page.max(2) - 1),
-        Action::PageDown => state.list_mut().offset = offset.saturating_add(page.max(2) - 1),
+    let to = match action {
+        Action::PageUp => offset.saturating_sub(page.max(2) - 1),
+        Action::PageDown => offset.saturating_add(page.max(2) - 1),
         _ => {
-            let rows = state.ranking_rows();
-            let at = rows.iter().position(|(_, r)| Some(&r.service) == state.suspect.as_ref()).unwrap_or(0);
-            let to = target(action, at, rows.len(), page);
-            let chosen = rows.get(to).map(|(_, r)| r.service.clone());
-            // At the first and last service, going on shows what stands above and below the ranking.
-            let at_edge = to == at || matches!(action, Action::Top | Action::Bottom);
-            if chosen.is_some() {
-                state.suspect = chosen;
-            }
-            let (lines, focus) = view::verdict_extent(state);
-            let list = state.list_mut();
-            list.offset = match action {
+            let (lines, focus) = choose(state);
+            match action {
                 Action::Top => 0,
                 Action::Bottom => lines,
-                Action::Up if at_edge => offset.saturating_sub(1),
-                Action::Down if at_edge => offset.saturating_add(1),
+                // At the first and last line, going on shows what stands above and below them.
+                Action::Up if stuck => offset.saturating_sub(1),
+                Action::Down if stuck => offset.saturating_add(1),
                 _ => view::keep_visible(offset, focus, page),
-            };
+            }
         }
-    }
+    };
+    state.list_mut().offset = to;
 }
 
 /// Moves in the help.
@@ -88,7 +139,8 @@ fn select_slo(state: &mut State, name: Option<Clean>) {
         state.slo = name;
         state.place = None;
         state.suspect = None;
-        for screen in [Screen::Tree, Screen::Verdict] {
+        state.pick = None;
+        for screen in [Screen::Tree, Screen::Verdict, Screen::Actions] {
             let list = &mut state.lists[screen as usize];
             (list.offset, list.last_index) = (0, 0);
         }

@@ -1,6 +1,7 @@
 //! After every change: the cursor points at something that exists, and stands on the screen.
 
-use crate::tui::state::{Screen, State};
+use super::{moves, remedy};
+use crate::tui::state::{ActionRow, Screen, State};
 use crate::tui::view;
 
 /// Re-establishes what the views rely on.
@@ -8,7 +9,9 @@ pub(super) fn settle(state: &mut State) {
     settle_slo(state);
     settle_tree(state);
     settle_suspect(state);
+    settle_pick(state);
     settle_offset(state);
+    settle_review(state);
     if let Some(at) = state.help {
         let last = view::help_lines(state).saturating_sub(usize::from(view::help_page(state)));
         state.help = Some(at.min(last));
@@ -62,6 +65,30 @@ fn settle_suspect(state: &mut State) {
     state.suspect = Some(service);
 }
 
+fn settle_pick(state: &mut State) {
+    let rows = state.action_rows();
+    let Some(last) = rows.len().checked_sub(1) else { return };
+    let chosen = rows.iter().position(|row| Some(row.pick()) == state.pick);
+    let at = chosen.unwrap_or_else(|| state.lists[Screen::Actions as usize].last_index.min(last));
+    let pick = rows.get(at).map(ActionRow::pick);
+    state.lists[Screen::Actions as usize].last_index = at;
+    state.pick = pick;
+}
+
+/// The dialog stands within its text, and knows what of it was seen.
+fn settle_review(state: &mut State) {
+    remedy::refresh(state);
+    if state.review.is_none() {
+        return;
+    }
+    let (lines, page) = view::review_extent(state);
+    let needed = view::review_needed(state);
+    if let Some(review) = &mut state.review {
+        review.offset = review.offset.min(lines.saturating_sub(page));
+        review.read |= review.offset + page >= needed;
+    }
+}
+
 fn settle_offset(state: &mut State) {
     let page = view::page(state);
     let offset = state.list().offset;
@@ -76,8 +103,13 @@ fn settle_offset(state: &mut State) {
             let at = rows.iter().position(|r| Some(&r.place) == state.place.as_ref()).unwrap_or(0);
             (rows.len(), Some(at..at + 1))
         }
-        // The verdict scrolls as a text: its cursor may be off the screen.
+        // These scroll as a text: the cursor may be off the screen.
         Screen::Verdict => (view::verdict_extent(state).0, None),
+        Screen::Actions => (view::actions_extent(state).0, None),
+        Screen::Commands => {
+            let at = moves::command_row(state).unwrap_or(0);
+            (state.command_rows().len(), Some(at..at + 1))
+        }
     };
     let offset = focus.map_or(offset, |f| view::keep_visible(offset, f, page));
     state.list_mut().offset = offset.min(len.saturating_sub(page));

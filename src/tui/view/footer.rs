@@ -91,11 +91,36 @@ fn matches(state: &State) -> String {
         Screen::Verdict => {
             (state.ranking_rows().len(), state.selected_answer().map_or(0, |a| a.verdict.ranking.len()))
         }
+        Screen::Actions => {
+            let proposals = state.suggestions().map_or(0, |s| s.proposals.len());
+            (state.action_rows().len(), proposals + state.ledger().operations().count())
+        }
+        Screen::Commands => (state.command_rows().len(), state.ledger().commands().count()),
     };
     format!("{shown} of {all}")
 }
 
+/// What keys do in the dialog before a change.
+fn dialog_hints(state: &State, theme: &Theme) -> Vec<Part> {
+    let hints = [
+        (Action::NextSlo, "next"),
+        (Action::Open, "press"),
+        (Action::Back, "cancel"),
+        (Action::PageDown, "read on"),
+        (Action::Copy, "copy"),
+    ];
+    let hints = hints.into_iter().enumerate().filter_map(|(i, (action, words))| {
+        let key = state.keymap.keys(action).first()?.label(state.ascii);
+        let spans = vec![span(key, theme.style(Role::Key)), span(format!(" {words}"), Style::new())];
+        Some(Part::left(90 - i as u8, spans))
+    });
+    hints.collect()
+}
+
 fn hints(state: &State, theme: &Theme) -> Vec<Part> {
+    if state.review.is_some() {
+        return dialog_hints(state, theme);
+    }
     let mut parts = Vec::new();
     let filter = state.list().filter.value();
     if !filter.is_empty() {

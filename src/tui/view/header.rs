@@ -13,6 +13,7 @@ use crate::engine::ModelState;
 use crate::tui::action::Action;
 use crate::tui::format;
 use crate::tui::picture::since;
+use crate::tui::remedy_words;
 use crate::tui::state::{Screen, State};
 use crate::tui::theme::{Role, Theme};
 
@@ -27,6 +28,7 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let cells = usize::from(inner.width);
     if area.height == 1 {
         let mut parts = vec![title(state, theme, 9), clock(state, theme, 3)];
+        parts.extend(armed(state, theme));
         parts.extend(paused(state, theme));
         parts.extend(backends(state, theme, 4));
         parts.push(age(state, theme));
@@ -34,6 +36,7 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         paint::line(buf, inner, 0, &fit(parts, cells, 2));
     } else {
         let mut parts = vec![name(state, theme), clock(state, theme, 7)];
+        parts.extend(armed(state, theme));
         parts.extend(paused(state, theme));
         parts.extend(backends(state, theme, 6));
         paint::line(buf, inner, 0, &fit(parts, cells, 2));
@@ -82,6 +85,8 @@ fn tab(state: &State, theme: &Theme, screen: Screen) -> Part {
         Screen::Slos => (Action::ShowSlos, state.screen == Screen::Slos),
         Screen::Tree => (Action::ShowTree, state.screen == Screen::Tree),
         Screen::Verdict => (Action::ShowVerdict, state.screen == Screen::Verdict),
+        Screen::Actions => (Action::ShowActions, state.screen == Screen::Actions),
+        Screen::Commands => (Action::ShowCommands, state.screen == Screen::Commands),
     };
     let style = theme.style(if current { Role::Active } else { Role::Text });
     let title = span(screen.title(), style);
@@ -117,6 +122,14 @@ fn paused(state: &State, theme: &Theme) -> Option<Part> {
     let style = theme.style(Role::Paused);
     let long = format!(" PAUSED at {} ", minute(*when, "%H:%M:%S"));
     Some(Part::left(10, vec![span(long, style)]).or(vec![span(" PAUSED ", style)]))
+}
+
+/// On every screen while changes can be approved, with the time left.
+fn armed(state: &State, theme: &Theme) -> Option<Part> {
+    let until = state.ledger().armed(state.now)?;
+    let style = theme.style(Role::Armed);
+    let long = format!(" ARMED {} ", remedy_words::left(until, state.now));
+    Some(Part::left(11, vec![span(long, style)]).or(vec![span(" ARMED ", style)]))
 }
 
 fn backends(state: &State, theme: &Theme, weight: u8) -> Vec<Part> {

@@ -14,7 +14,7 @@ use crate::tui::state::State;
 use crate::tui::theme::{Role, Theme};
 
 /// Widest the box gets.
-const WIDEST: u16 = 84;
+const WIDEST: u16 = 88;
 
 const ASCII_BORDER: border::Set<'static> = border::Set {
     top_left: "+",
@@ -26,6 +26,11 @@ const ASCII_BORDER: border::Set<'static> = border::Set {
     horizontal_top: "-",
     horizontal_bottom: "-",
 };
+
+/// The signs of a frame.
+pub(super) fn border(state: &State) -> border::Set<'static> {
+    if state.ascii { ASCII_BORDER } else { border::PLAIN }
+}
 
 /// The box; small screens are covered completely.
 fn outer(area: Rect) -> Rect {
@@ -68,7 +73,10 @@ pub(super) fn lines(state: &State) -> Vec<HelpLine> {
             let keys = if keys.is_empty() { "(no key)".to_owned() } else { keys.join(" ") };
             let text = match action.scope() {
                 Scope::Anywhere => action.help().to_owned(),
-                Scope::On(screen) => format!("{}: {}", screen.title(), action.help()),
+                Scope::On(screens) => {
+                    let titles: Vec<_> = screens.iter().map(|s| s.title()).collect();
+                    format!("{}: {}", titles.join(", "), action.help())
+                }
             };
             entry(&mut out, &keys, &text);
         }
@@ -91,6 +99,8 @@ fn signs(state: &State) -> Vec<(String, &'static str)> {
         (slo(SloState::Unknown), "No data, or data too old to tell. Never good."),
         (format!("{} culprit", s.culprit), "Named by the verdict."),
         (format!("{} suspect", s.suspect), "Its own part of the latency is unusual: less than 1 in 100."),
+        (format!("{0}{1}{0}", s.interval, s.middle), "A predicted tail: its 90 % interval and its middle."),
+        (format!("{} {}", s.wall, s.measured), "On its scale: the objective, and the tail now or after."),
         (s.spark.concat(), "Recent latency. Half height is the objective: what is taller violates it."),
     ]
 }
@@ -103,7 +113,6 @@ fn keys_width(width: usize) -> usize {
 pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let (outer, inner) = (outer(area), inner(area));
     Clear.render(outer, buf);
-    let set = if state.ascii { ASCII_BORDER } else { border::PLAIN };
     let lines = lines(state);
     let offset = state.help.unwrap_or(0);
     let page = usize::from(inner.height);
@@ -113,7 +122,7 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         String::new()
     };
     Block::bordered()
-        .border_set(set)
+        .border_set(border(state))
         .border_style(theme.style(Role::Guide))
         .title(span(" Keys ", theme.style(Role::Title)))
         .title_bottom(Line::from(span(more, theme.style(Role::Muted))).right_aligned())

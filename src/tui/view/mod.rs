@@ -1,14 +1,19 @@
 //! The screens: pure functions from the state to cells of a buffer.
 
+mod actions;
 mod chart;
+mod commands;
 mod fit;
 mod footer;
 mod header;
 mod help;
 mod paint;
+mod pane;
+mod review;
 mod slos;
 mod spark;
 mod table;
+mod tail;
 mod tree;
 mod verdict;
 
@@ -67,7 +72,11 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Screen::Slos => slos::draw(state, theme, parts.body, buf),
         Screen::Tree => tree::draw(state, theme, parts.body, buf),
         Screen::Verdict => verdict::draw(state, theme, parts.body, buf),
+        Screen::Actions => actions::draw(state, theme, parts.body, buf),
+        Screen::Commands => commands::draw(state, theme, parts.body, buf),
     }
+    review::draw(state, theme, parts.body, buf);
+    review::draw_arming(state, theme, parts.body, buf);
     footer::draw_guide(state, theme, parts.guide, buf);
     footer::draw(state, theme, parts.footer, buf);
     if state.help.is_some() {
@@ -86,6 +95,8 @@ pub(super) fn page(state: &State) -> usize {
         Screen::Slos => slos::list_area(body),
         Screen::Tree => tree::list_area(body),
         Screen::Verdict => verdict::list_area(body),
+        Screen::Actions => actions::list_area(body),
+        Screen::Commands => commands::list_area(body),
     };
     usize::from(list.height)
 }
@@ -94,6 +105,22 @@ pub(super) fn page(state: &State) -> usize {
 pub(super) fn verdict_extent(state: &State) -> (usize, Range<usize>) {
     let body = layout(state, screen_area(state)).body;
     verdict::extent(state, body)
+}
+
+/// Lines of the actions, and those that belong to the selected one.
+pub(super) fn actions_extent(state: &State) -> (usize, Range<usize>) {
+    let body = layout(state, screen_area(state)).body;
+    actions::extent(state, body)
+}
+
+/// Lines of the plan in the dialog, and those that are visible at once.
+pub(super) fn review_extent(state: &State) -> (usize, usize) {
+    review::extent(state, layout(state, screen_area(state)).body)
+}
+
+/// Lines of the plan that must have been visible before it can be approved.
+pub(super) fn review_needed(state: &State) -> usize {
+    review::needed(state, layout(state, screen_area(state)).body)
 }
 
 /// Lines of the help.

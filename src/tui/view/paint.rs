@@ -70,6 +70,24 @@ pub(super) fn wrap(text: &str, cells: usize) -> Vec<String> {
     lines
 }
 
+/// `text` cut into pieces of at most `cells`, wherever they end: nothing is left out.
+pub(super) fn cut(text: &str, cells: usize) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let (mut piece, mut used) = (String::new(), 0);
+    for g in text.graphemes(true) {
+        if used + g.width() > cells && used > 0 {
+            pieces.push(std::mem::take(&mut piece));
+            used = 0;
+        }
+        piece.push_str(g);
+        used += g.width();
+    }
+    if !piece.is_empty() {
+        pieces.push(piece);
+    }
+    pieces
+}
+
 /// Draws `line` as row `row` of `area`; rows outside of it are not drawn.
 pub(super) fn line(buf: &mut Buffer, area: Rect, row: usize, line: &Line<'_>) {
     let Some(y) = row_y(buf, area, row) else { return };
@@ -89,6 +107,11 @@ pub(super) fn restyle(buf: &mut Buffer, area: Rect, row: usize, style: Style) {
     if let Some(y) = row_y(buf, area, row) {
         buf.set_style(Rect { y, height: 1, ..area }, style);
     }
+}
+
+/// Draws everything in `area` in one quiet style: something lies over it.
+pub(super) fn fade(buf: &mut Buffer, area: Rect, style: Style) {
+    buf.set_style(area.intersection(buf.area), Style::reset().patch(style));
 }
 
 fn row_y(buf: &Buffer, area: Rect, row: usize) -> Option<u16> {
@@ -146,6 +169,13 @@ mod tests {
             for line in wrap(&s, cells.max(2)) {
                 prop_assert!(line.width() <= cells.max(2), "{line:?}");
             }
+        }
+
+        #[test]
+        fn cutting_loses_nothing(s in "\\PC{0,60}", cells in 2usize..30) {
+            let pieces = cut(&s, cells);
+            prop_assert_eq!(pieces.concat(), s);
+            prop_assert!(pieces.iter().all(|p| p.width() <= cells || p.graphemes(true).count() == 1));
         }
 
         #[test]

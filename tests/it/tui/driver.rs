@@ -84,6 +84,16 @@ impl Driver {
         self
     }
 
+    /// Presses keys as a person does: one at a time, with pauses.
+    pub fn type_keys(&mut self, keys: &str) -> &mut Self {
+        for key in keys.split_whitespace() {
+            self.wait(Duration::from_millis(150));
+            self.send(Event::Key(key_event(key)));
+        }
+        self.wait(Duration::from_millis(150));
+        self
+    }
+
     pub fn buffer(&self) -> Buffer {
         let area = Rect::new(0, 0, self.state.size.0, self.state.size.1);
         let mut buf = Buffer::empty(area);

@@ -29,6 +29,16 @@ fn keys_lead_to_views() {
         ("3", &["[Verdict]", "Had recommendationservice's CPU been normal"]),
         ("v", &["[Verdict]", "171 ms [150-198]", "0.97"]),
         ("enter enter", &["[Verdict]"]),
+        ("enter enter enter", &["[Actions]", "What could be done"]),
+        ("a", &["[Actions]", "It is not known yet whether anything can be changed here."]),
+        ("4", &["[Actions]"]),
+        ("c", &["[Commands]", "No command was run yet."]),
+        ("5", &["[Commands]"]),
+        ("a u", &["nothing was done that could be taken back"]),
+        ("a enter", &["there is nothing to review"]),
+        ("a K", &["only a change that takes itself back can be kept"]),
+        ("u", &["undo does nothing on this screen"]),
+        ("A", &["cannot arm: it is not known yet"]),
         ("enter enter esc", &["[Tree]"]),
         ("enter enter esc esc", &["[SLOs]"]),
         ("v esc", &["[SLOs]"]),
@@ -94,7 +104,7 @@ fn keys_move_the_cursor() {
         ("v", "1 ◆ recommendationservice"),
         ("v down", "2   productcatalogservice"),
         ("v end", "8   adservice"),
-        ("v down enter", "2   productcatalogservice"),
+        ("v down enter esc", "2   productcatalogservice"),
         ("v down tab backtab", "1 ◆ recommendationservice"),
     ];
     for (keys, line) in table {
@@ -375,6 +385,8 @@ fn every_action_has_a_visible_consequence() {
                     Screen::Slos => "",
                     Screen::Tree => "2",
                     Screen::Verdict => "3",
+                    Screen::Actions => "4",
+                    Screen::Commands => "5",
                 });
                 driver.press(first);
                 let (before, effects) = (driver.buffer(), driver.effects.len());

@@ -246,7 +246,10 @@ impl Kernel for DecodeBackward<'_> {
                         to_share[k] += simd.sum(simd.mul(by_sum, ms));
                         by_ms = simd.mul(by_sum, simd.splat(d.share[k]));
                     }
-                    if let Some((.., first)) = free {
+                    // Parents whose decoders are not trained stand there as observed.
+                    if let Some((.., first)) = free
+                        && row >= first
+                    {
                         let p = (row - first) * TILE + v;
                         let sum = simd.add(get(simd, gradients, p), by_ms);
                         put(simd, gradients, p, sum);

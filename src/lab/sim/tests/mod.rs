@@ -1,6 +1,7 @@
 //! The kernel against theory, against itself, and against what faults are said to do.
 
 mod calls;
+mod cores;
 mod faults;
 mod theory;
 mod twins;

@@ -27,13 +27,14 @@ const PRINTS: &[&str] = &[
     "delete",
     "version",
     "api-resources",
+    "config",
 ];
 const MANAGED: &[&str] = &["get", "patch", "scale", "annotate", "autoscale", "rollout", "create"];
 const SELECTS: &[&str] = &["get", "annotate", "scale", "rollout", "delete"];
 
 /// The flags that the stand-in understands; others it refuses, rather than do something else than
 /// was asked for.
-const FLAGS: [Flag; 44] = [
+const FLAGS: [Flag; 45] = [
     ("kubeconfig", None, Value, &[]),
     ("context", None, Value, &[]),
     ("cluster", None, Value, &[]),
@@ -75,6 +76,7 @@ const FLAGS: [Flag; 44] = [
     ("to-revision", None, Value, &["rollout"]),
     ("revision", None, Value, &["rollout"]),
     ("client", None, Nothing, &["version"]),
+    ("minify", None, Nothing, &["config"]),
     ("quiet", Some('q'), Nothing, &["auth"]),
     ("api-group", None, Value, &["api-resources"]),
     ("namespaced", None, Nothing, &["api-resources"]),

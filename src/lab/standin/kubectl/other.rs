@@ -115,7 +115,15 @@ pub fn config(session: &mut Session, line: &Line) -> Result<(), Failed> {
             session.say(context);
             Ok(())
         }
-        _ => error("the lab's kubectl knows 'config current-context', no more"),
+        Some("view") if line.get("output") == Some("json") => match session.kubeconfig_read() {
+            Some(config) => {
+                let shown = format!("{config:#}");
+                session.say(shown);
+                Ok(())
+            }
+            None => error("there is no kubeconfig"),
+        },
+        _ => error("the lab's kubectl knows 'config current-context' and 'config view -o json', no more"),
     }
 }
 

@@ -29,6 +29,7 @@ pub struct Session {
     namespace: String,
     timeout: Option<Duration>,
     context: String,
+    config: Option<Value>,
     out: String,
     err: String,
     failed: bool,
@@ -53,6 +54,7 @@ impl Session {
             namespace: "default".to_owned(),
             timeout: None,
             context: String::new(),
+            config: None,
             out: String::new(),
             err: String::new(),
             failed: false,
@@ -75,6 +77,7 @@ impl Session {
         let of_context = context.and_then(|entry| entry["context"]["namespace"].as_str());
         self.namespace = line.get("namespace").or(of_context).unwrap_or("default").to_owned();
         self.lab = Lab::find(config.as_ref());
+        self.config = config;
         if let Some(text) = line.get("request-timeout") {
             self.timeout = match duration(text) {
                 Some(limit) => Some(limit).filter(|limit| !limit.is_zero()),
@@ -109,6 +112,11 @@ impl Session {
     /// The namespace commands are about.
     pub fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// The kubeconfig, which has one context only.
+    pub fn kubeconfig_read(&self) -> Option<&Value> {
+        self.config.as_ref()
     }
 
     /// The context's name.

@@ -1,0 +1,128 @@
+//! C1 and C2, less bandwidth for a service that sends too much: annotations that the CNI's bandwidth
+//! plugin reads when a pod starts, or Cilium's bandwidth manager at any time.
+//!
+//! The annotation is in bits per second. Some clouds read bytes, others ignore it; the settle check and
+//! the measured tail tell.
+
+use serde_json::{Value, json};
+
+use super::draft::{Draft, Unfit, Want, change, obstacle, repository_patch};
+use super::site::Site;
+use crate::domain::Clean;
+use crate::remedy::kind::{ActionKind, Risk};
+use crate::remedy::proposal::Weight;
+use crate::remedy::quantity::Quantity;
+use crate::remedy::target::ObjectKind;
+use crate::remedy::write::{BandwidthKey, Edit, Field, Write};
+
+/// Share of what is sent now that stays.
+const SHARE: f64 = 0.5;
+/// Never less than this, bits per second: health checks and replies must get through.
+const LEAST: f64 = 1e6;
+
+/// The limit for a pod, in whole megabits.
+fn limit(want: &Want<'_>) -> Result<Quantity, Unfit> {
+    let sends = want.sends.filter(|sends| *sends > 0.0).ok_or_else(|| {
+        Unfit::because(format!(
+            "what {} sends is not measured, so that no limit on it can be sized",
+            want.service
+        ))
+    })?;
+    let bits = (sends * 8.0 * SHARE).max(LEAST);
+    Ok(Quantity::whole((bits / 1e6).ceil() as u64 * 1_000_000))
+}
+
+fn why(want: &Want<'_>) -> Clean {
+    let sends = want.sends.unwrap_or(0.0) * 8.0 / 1e6;
+    Clean::new(&format!("each of its replicas sends {sends:.0} Mbit/s; half of that stays for it"))
+}
+
+/// C1: in the pod template, for new pods.
+///
+/// # Errors
+/// What the service sends is not measured.
+pub fn of_template(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
+    if site.cilium == Some(true) {
+        // That does it without a restart.
+        return Err(Unfit::Silent);
+    }
+    let limit = limit(want)?.decimal();
+    let key = BandwidthKey::Egress;
+    let (parent, annotations) = ("/spec/template/metadata", "/spec/template/metadata/annotations");
+    let field = match site.object.map(annotations) {
+        Some(map) => {
+            let before = map.get(key.key()).cloned();
+            Field { path: key.pointer(parent), before, after: Some(json!(limit)) }
+        }
+        // The map itself is added where there is none.
+        None => {
+            Field { path: annotations.to_owned(), before: None, after: Some(json!({ (key.key()): limit })) }
+        }
+    };
+    let before = site.object.map(annotations).and_then(|map| map.get(key.key())).and_then(Value::as_str);
+    let mut obstacles = site.obstacles(&["f:spec", "f:template", "f:metadata", "f:annotations"]);
+    obstacles.push(obstacle(
+        Weight::Warning,
+        "needs the CNI's `bandwidth` plugin on the machines, which cannot be seen from here",
+    ));
+    let spec = json!({ "template": { "metadata": { "annotations": { (key.key()): limit } } } });
+    let place = (site.object.namespace(), site.object.name());
+    Ok(Draft {
+        kind: ActionKind::CniBandwidth,
+        write: Write {
+            target: site.object.target(site.kind, &site.context),
+            edit: Edit::Patch { resize: false, keeps: Vec::new(), fields: vec![field] },
+        },
+        changes: vec![change("egress-bandwidth", before, Some(&limit))],
+        risk: Risk::R2,
+        why: why(want),
+        forecast: None,
+        obstacles,
+        patch: site.in_repository().then(|| repository_patch("apps/v1", site.object.kind(), place, &spec)),
+    })
+}
+
+/// C2: on one running pod.
+///
+/// # Errors
+/// Cilium's bandwidth manager is not on, no pod runs, or what the service sends is not measured.
+pub fn of_pod(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
+    match site.cilium {
+        Some(true) => {}
+        Some(false) => return Err(Unfit::because("Cilium's bandwidth manager is off")),
+        None => return Err(Unfit::Silent),
+    }
+    let running = |pod: &&&crate::remedy::cluster::Object| pod.text("/status/phase") == "Running";
+    let on_node = |pod: &&&crate::remedy::cluster::Object| {
+        want.node.is_none_or(|node| pod.text("/spec/nodeName") == node.as_str())
+    };
+    let Some(pod) = site.pods.iter().filter(running).find(on_node) else {
+        return Err(Unfit::because(format!("no pod of {} runs", site.object.name())));
+    };
+    let limit = limit(want)?.decimal();
+    let key = BandwidthKey::Egress;
+    let before = pod.annotation(key.key());
+    let mut obstacles = vec![obstacle(Weight::Note, "lost when the pod is replaced")];
+    if site.pods.len() > 1 {
+        obstacles
+            .push(obstacle(Weight::Warning, format!("only one of {} replicas is limited", site.pods.len())));
+    }
+    Ok(Draft {
+        kind: ActionKind::CiliumBandwidth,
+        write: Write {
+            target: pod.target(ObjectKind::Pod, &site.context),
+            edit: Edit::Annotate {
+                key,
+                before: before.map(str::to_owned),
+                after: Some(limit.clone()),
+                version: pod.version().to_owned(),
+            },
+        },
+        changes: vec![change("egress-bandwidth", before, Some(&limit))],
+        risk: Risk::R1,
+        why: why(want),
+        forecast: None,
+        obstacles,
+        patch: None,
+    })
+}

@@ -1,0 +1,251 @@
+//! From a verdict to proposals.
+
+use std::sync::Arc;
+
+use super::{Desk, Inner};
+use crate::domain::{Clean, Culprit, NodeName, Resource, ResourceCause, ServiceName, Verdict, VerdictKind};
+use crate::remedy::catalogue::site::NoSite;
+use crate::remedy::catalogue::{Draft, Site, Unfit, Want, against, draft};
+use crate::remedy::cluster::View;
+use crate::remedy::cluster::rights::missing;
+use crate::remedy::forecast::Forecast;
+use crate::remedy::kind::ActionKind;
+use crate::remedy::kubectl::Kubectl;
+use crate::remedy::names::Label;
+use crate::remedy::proposal::{Proposal, ProposalId};
+use crate::remedy::reading::Readings;
+use crate::remedy::settings::RemedySettings;
+use crate::remedy::talk::Told;
+
+/// Blamed services that are answered to; more are not blamed together.
+const SERVICES: usize = 3;
+/// Resources of one of them.
+const RESOURCES: usize = 2;
+
+/// What a proposal answers to, so that it can be worked out again from fresh reads.
+#[derive(Clone)]
+pub struct Basis {
+    pub kind: ActionKind,
+    pub service: ServiceName,
+    pub resource: Resource,
+    pub node: Option<NodeName>,
+    pub cause: Option<ResourceCause>,
+    pub excess: f64,
+    pub sends: Option<f64>,
+    pub forecast: Option<Arc<dyn Forecast>>,
+    pub settings: Arc<RemedySettings>,
+    pub verdict: Arc<Verdict>,
+}
+
+impl Basis {
+    fn want(&self) -> Want<'_> {
+        Want {
+            service: &self.service,
+            resource: self.resource,
+            node: self.node.as_ref(),
+            cause: self.cause.as_ref(),
+            excess: self.excess,
+            sends: self.sends,
+            forecast: self.forecast.as_deref(),
+            settings: &self.settings,
+        }
+    }
+
+    /// Whether the machines matter to it.
+    fn wide(&self) -> bool {
+        self.kind == ActionKind::ResizePod
+    }
+
+    /// Works it out from what is read now.
+    pub async fn draft(&self, kubectl: &Kubectl, views: &[View]) -> Result<Draft, Unfit> {
+        let site = Site::read(kubectl, views, &self.service, self.wide()).await;
+        let mut site = site.map_err(|why| Unfit::because(no_site(&self.service, &why)))?;
+        if matches!(self.kind, ActionKind::CiliumBandwidth | ActionKind::CniBandwidth) {
+            site.cilium = cilium(kubectl).await;
+        }
+        draft(self.kind, &site, &self.want())
+    }
+}
+
+/// Whether Cilium's bandwidth manager is on; `None` without Cilium.
+async fn cilium(kubectl: &Kubectl) -> Option<bool> {
+    let status = kubectl.cilium_status().await.ok()?;
+    let line = status.lines().find(|line| line.trim_start().starts_with("BandwidthManager:"))?;
+    Some(line.contains("EDT"))
+}
+
+fn no_site(service: &ServiceName, why: &NoSite) -> String {
+    match why {
+        NoSite::Unknown => {
+            format!("no workload in the allowed namespaces is called {service}, nor labelled so")
+        }
+        NoSite::Ambiguous(which) => format!("which workload is {service} is not clear: {which}"),
+        NoSite::Unreadable(error) => format!("{service}: {error}"),
+    }
+}
+
+/// The namespaces as they are now; what cannot be read is told.
+pub async fn views(kubectl: &Kubectl, settings: &RemedySettings) -> (Vec<View>, Vec<Clean>) {
+    let (mut views, mut notes) = (Vec::new(), Vec::new());
+    for name in &settings.namespaces {
+        let Ok(namespace) = Label::new(name.as_str()) else { continue };
+        match View::read(kubectl, &namespace).await {
+            Ok(view) => views.push(view),
+            Err(error) => notes.push(Clean::capped(&format!("namespace {name}: {error}"), 400)),
+        }
+    }
+    (views, notes)
+}
+
+impl Desk {
+    /// Works out what could be done about the newest verdict on `slo`.
+    pub(super) fn propose(&mut self, slo: Clean) {
+        let Some((verdict, _)) = self.verdicts.get(&slo).cloned() else {
+            let notes = vec![Clean::new("there is no verdict yet: ask for the cause first")];
+            return self.tell(Told::Proposals { slo, proposals: Vec::new(), notes });
+        };
+        let readings = self.readings.as_ref().map(|(readings, _)| readings);
+        let (bases, mut notes) = bases(&verdict, readings, self.forecasts.get(&slo), &self.settings);
+        let (kubectl, settings) = (self.kubectl.clone(), self.settings.clone());
+        self.spawn(async move {
+            let mut proposals = Vec::new();
+            if !bases.is_empty() {
+                let (views, unread) = views(&kubectl, &settings).await;
+                notes.extend(unread);
+                for basis in bases {
+                    match basis.draft(&kubectl, &views).await {
+                        Ok(mut draft) => {
+                            draft.obstacles.extend(missing(&kubectl, &draft.write).await);
+                            proposals.push((proposal(draft, &basis), basis));
+                        }
+                        Err(Unfit::Silent) => {}
+                        Err(Unfit::Told(why)) => {
+                            let note = Clean::capped(&format!("{}: {why}", basis.kind.title()), 400);
+                            if !notes.contains(&note) {
+                                notes.push(note);
+                            }
+                        }
+                    }
+                }
+                if proposals.is_empty() {
+                    notes.insert(0, Clean::new("nothing in the catalogue fits"));
+                }
+            }
+            Inner::Proposed { slo, proposals, notes }
+        });
+    }
+
+    pub(super) fn proposed(&mut self, slo: Clean, found: Vec<(Proposal, Basis)>, notes: Vec<Clean>) {
+        let mut proposals = Vec::new();
+        for (mut proposal, basis) in found {
+            proposal.id = ProposalId(self.next_proposal);
+            self.next_proposal += 1;
+            let proposal = Arc::new(proposal);
+            self.proposals.insert(proposal.id, (proposal.clone(), basis));
+            proposals.push(proposal);
+        }
+        self.tell(Told::Proposals { slo, proposals, notes });
+    }
+}
+
+fn proposal(draft: Draft, basis: &Basis) -> Proposal {
+    use crate::remedy::target::Target;
+    Proposal {
+        id: ProposalId(0),
+        slo: basis.verdict.slo.name.clone(),
+        kind: draft.kind,
+        target: Target::Object(draft.write.target),
+        service: basis.service.clone(),
+        resource: basis.resource,
+        changes: draft.changes,
+        risk: draft.risk,
+        why: draft.why,
+        forecast: draft.forecast,
+        objective_ms: basis.verdict.slo.objective_ms,
+        obstacles: draft.obstacles,
+        patch: draft.patch,
+    }
+}
+
+/// What a verdict calls for, best first, and what is to be said of it.
+pub fn bases(
+    verdict: &Arc<Verdict>,
+    readings: Option<&Readings>,
+    forecast: Option<&Arc<dyn Forecast>>,
+    settings: &Arc<RemedySettings>,
+) -> (Vec<Basis>, Vec<Clean>) {
+    let mut notes = Vec::new();
+    let blamed: Vec<&Culprit> = match verdict.kind {
+        VerdictKind::Culprits | VerdictKind::Latent => verdict.culprits.iter().take(SERVICES).collect(),
+        // Nobody's fault; what is nearest to its limit gets more.
+        VerdictKind::Load => verdict.suspects.iter().take(1).collect(),
+        VerdictKind::Healthy | VerdictKind::Unsure | VerdictKind::Unresolved => Vec::new(),
+    };
+    match verdict.kind {
+        VerdictKind::Healthy => notes.push(Clean::new("the objective was met when the cause was asked for")),
+        VerdictKind::Unsure | VerdictKind::Unresolved => {
+            notes.push(Clean::new("the verdict is not sure enough to act on: nothing is proposed"));
+        }
+        VerdictKind::Load if blamed.is_empty() => {
+            notes.push(Clean::new("the verdict names nobody who could get more"))
+        }
+        VerdictKind::Load => {
+            notes.push(Clean::new("the load is nobody's fault: more of what it strains is the remedy"))
+        }
+        VerdictKind::Culprits | VerdictKind::Latent => {}
+    }
+    let observed = verdict.slo.observed_ms.unwrap_or(verdict.slo.objective_ms);
+    let excess = (observed / verdict.slo.objective_ms).max(1.0);
+    let mut bases: Vec<Basis> = Vec::new();
+    for culprit in blamed {
+        let own = culprit.resources.iter().take(RESOURCES).map(|cause| (cause.resource, Some(cause)));
+        let causes: Vec<_> = match verdict.kind {
+            VerdictKind::Load => vec![(Resource::Load, None)],
+            _ if culprit.resources.is_empty() => vec![(Resource::Latent, None)],
+            _ => own.collect(),
+        };
+        for (resource, cause) in causes {
+            for kind in against(resource).iter().filter(|kind| settings.kinds.contains(kind)) {
+                // The same action against a second resource of the same service is the same action.
+                if bases.iter().any(|basis| basis.kind == *kind && basis.service == culprit.service) {
+                    continue;
+                }
+                let (service, sends) = aggressor(*kind, &culprit.service, readings);
+                bases.push(Basis {
+                    kind: *kind,
+                    service,
+                    resource,
+                    node: culprit.node.clone(),
+                    cause: cause.cloned(),
+                    excess: if excess.is_finite() { excess } else { 1.0 },
+                    sends,
+                    forecast: forecast.cloned(),
+                    settings: settings.clone(),
+                    verdict: verdict.clone(),
+                });
+            }
+        }
+    }
+    // What covers all of a service goes before what covers one of its pods, unless a machine is blamed.
+    bases.sort_by_key(|basis| {
+        basis.kind == ActionKind::ResizePod && basis.node.is_none() && verdict.culprits.len() > 1
+    });
+    (bases, notes)
+}
+
+/// Whose bandwidth is limited: not the victim's, but that of whoever sends most.
+fn aggressor(
+    kind: ActionKind,
+    victim: &ServiceName,
+    readings: Option<&Readings>,
+) -> (ServiceName, Option<f64>) {
+    if !matches!(kind, ActionKind::CiliumBandwidth | ActionKind::CniBandwidth) {
+        return (victim.clone(), None);
+    }
+    let others =
+        readings.iter().flat_map(|readings| &readings.sends).filter(|(service, _)| *service != victim);
+    match others.max_by(|a, b| a.1.total_cmp(b.1)) {
+        Some((service, sends)) => (service.clone(), Some(*sends)),
+        None => (victim.clone(), None),
+    }
+}

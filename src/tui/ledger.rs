@@ -1,0 +1,117 @@
+//! What was changed, and every command that was run. Pause never freezes it: what changes a cluster is
+//! shown as it happens.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::domain::{Clean, Timestamp};
+use crate::remedy::{CommandRecord, Operation, OperationId, Phase, Standing, Told};
+
+/// Most commands kept; the oldest go first.
+pub const MOST_COMMANDS: usize = 1_000;
+/// Most operations kept; of those that are over, the oldest go first.
+pub const MOST_OPERATIONS: usize = 200;
+
+/// Something that was asked for and refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// What was asked.
+    pub what: Clean,
+    /// Why not, and what to do.
+    pub why: Clean,
+    /// When it was told.
+    pub at: Timestamp,
+}
+
+/// What the screens were told of changes.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// Whether anything can be changed; `None` until it is told.
+    pub standing: Option<Standing>,
+    /// Until when writing is possible, as it was told last; use [`Ledger::armed`].
+    until: Option<Timestamp>,
+    /// Oldest first.
+    operations: Vec<Arc<Operation>>,
+    /// Oldest first.
+    commands: VecDeque<CommandRecord>,
+    /// The last refusal that nothing has followed yet.
+    pub refusal: Option<Refusal>,
+}
+
+impl Ledger {
+    /// Takes in what is told; proposals and plans are not kept here.
+    pub fn apply(&mut self, told: &Told, now: Timestamp) {
+        match told {
+            Told::Standing(standing) => self.standing = Some(standing.clone()),
+            Told::Armed(until) => self.until = *until,
+            Told::Operation(operation) => {
+                self.refusal = None;
+                self.operation(Arc::clone(operation));
+            }
+            Told::Command(record) => self.command(record.clone()),
+            Told::Refused { what, why } => {
+                self.refusal = Some(Refusal { what: what.clone(), why: why.clone(), at: now });
+            }
+            Told::Preview(_) => self.refusal = None,
+            Told::Proposals { .. } => {}
+        }
+    }
+
+    fn operation(&mut self, operation: Arc<Operation>) {
+        if let Some(known) = self.operations.iter_mut().find(|o| o.id == operation.id) {
+            *known = operation;
+            return;
+        }
+        let at = self.operations.partition_point(|o| o.started <= operation.started);
+        self.operations.insert(at, operation);
+        if self.operations.len() > MOST_OPERATIONS {
+            let over = self.operations.iter().position(|o| o.phase == Phase::Done).unwrap_or(0);
+            self.operations.remove(over);
+        }
+    }
+
+    fn command(&mut self, record: CommandRecord) {
+        if let Some(known) = self.commands.iter_mut().rev().find(|c| c.number == record.number) {
+            *known = record;
+            return;
+        }
+        self.commands.push_back(record);
+        if self.commands.len() > MOST_COMMANDS {
+            self.commands.pop_front();
+        }
+    }
+
+    /// Until when writing is possible, if it is now.
+    pub fn armed(&self, now: Timestamp) -> Option<Timestamp> {
+        self.until.filter(|until| *until > now)
+    }
+
+    /// What has to be typed to make writing possible: the context's name.
+    pub fn context(&self) -> Option<&Clean> {
+        match self.standing.as_ref()? {
+            Standing::Ready(context) => Some(context),
+            Standing::Off(_) => None,
+        }
+    }
+
+    /// The operation of that name.
+    pub fn find(&self, id: &OperationId) -> Option<&Arc<Operation>> {
+        self.operations.iter().find(|o| o.id == *id)
+    }
+
+    /// The operations, newest first.
+    pub fn operations(&self) -> impl DoubleEndedIterator<Item = &Arc<Operation>> {
+        self.operations.iter().rev()
+    }
+
+    /// The commands, oldest first.
+    pub fn commands(&self) -> impl DoubleEndedIterator<Item = &CommandRecord> {
+        self.commands.iter()
+    }
+
+    /// How many measured tails lay in their predicted intervals, and of how many that is known.
+    pub fn calibration(&self) -> (usize, usize) {
+        let hits = self.operations.iter().filter_map(|o| o.verification.as_ref()?.hit);
+        hits.fold((0, 0), |(inside, all), hit| (inside + usize::from(hit), all + 1))
+    }
+}

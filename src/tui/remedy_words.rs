@@ -1,0 +1,218 @@
+//! Proposals, plans and operations in words: the same on screen, in remarks and on the clipboard.
+
+use std::time::Duration;
+
+use super::{format, words};
+use crate::domain::{Clean, Timestamp};
+use crate::remedy::{
+    ActionKind, Change, Operation, Outcome, Phase, Proposal, Standing, Target, Verification, Weight,
+};
+
+/// "scale out deployment geo in shop".
+pub fn title(kind: ActionKind, target: &Target) -> String {
+    format!("{}: {target}", kind.title())
+}
+
+/// "replicas 2 → 4"; what was or will be unset is said to be.
+pub fn change(change: &Change, arrow: &str) -> String {
+    let before = change.before.as_ref().map_or("unset", Clean::as_str);
+    let after = change.after.as_ref().map_or("removed", Clean::as_str);
+    format!("{} {before} {arrow} {after}", change.field)
+}
+
+/// All changes in a line.
+pub fn changes(changes: &[Change], arrow: &str) -> String {
+    changes.iter().map(|c| change(c, arrow)).collect::<Vec<_>>().join(", ")
+}
+
+/// The word for how much an obstacle weighs.
+pub fn weight(weight: Weight) -> &'static str {
+    match weight {
+        Weight::Note => "note",
+        Weight::Warning => "warning",
+        Weight::Refusal => "refused",
+    }
+}
+
+/// How an operation stands, in a word or two.
+pub fn outcome(o: &Operation) -> &'static str {
+    match (&o.outcome, &o.phase) {
+        _ if o.undone_by.is_some() => "UNDONE",
+        _ if o.reverted.is_some() => "REVERTED",
+        (Some(Outcome::Applied), _) => "APPLIED",
+        (Some(Outcome::NotApplied(_)), _) => "NOT APPLIED",
+        (Some(Outcome::Unknown(_)), _) => "UNKNOWN",
+        (None, Phase::Running) => "RUNNING",
+        (None, _) => "READING",
+    }
+}
+
+/// Why an operation was not applied, or why nobody can tell.
+pub fn outcome_why(o: &Operation) -> Option<&Clean> {
+    match o.outcome.as_ref()? {
+        Outcome::Applied => None,
+        Outcome::NotApplied(why) | Outcome::Unknown(why) => Some(why),
+    }
+}
+
+/// What is waited for, if anything is.
+pub fn phase(phase: &Phase) -> Option<String> {
+    match phase {
+        Phase::Running => Some("the command runs".to_owned()),
+        Phase::ReadBack => Some("the target is read again".to_owned()),
+        Phase::Settling(what) => Some(format!("takes effect: {what}")),
+        Phase::Verifying => Some("waits for the next windows, to measure the tail".to_owned()),
+        Phase::Done => None,
+    }
+}
+
+/// "measured 168 ms, a hit: inside the predicted 171 ms [150-198]"; `None` before anything is known.
+pub fn verified(o: &Operation) -> Option<String> {
+    let Verification { measured_ms, hit, met, windows } = o.verification.as_ref()?;
+    let measured = format::latency(Some((*measured_ms)?));
+    let predicted = o.forecast.as_ref().map(words::interval);
+    let against = match (hit, predicted) {
+        (Some(true), Some(p)) => format!(", a hit: inside the predicted {p}"),
+        (Some(false), Some(p)) => format!(", a miss: outside the predicted {p}"),
+        (_, Some(p)) => format!(", predicted {p}"),
+        (_, None) => ", without a prediction".to_owned(),
+    };
+    let met = match met {
+        Some(true) => "; objective met",
+        Some(false) => "; objective still violated",
+        None => "",
+    };
+    let over = if *windows == 1 { "1 window".to_owned() } else { format!("{windows} windows") };
+    Some(format!("measured {measured} over {over}{against}{met}"))
+}
+
+/// Why nothing can be changed.
+pub fn off(standing: Option<&Standing>) -> Option<String> {
+    match standing {
+        Some(Standing::Off(why)) => Some(why.to_string()),
+        Some(Standing::Ready(_)) => None,
+        None => Some("it is not known yet whether anything can be changed here".to_owned()),
+    }
+}
+
+/// The arguments as a shell would need them: what is between two spaces is one argument.
+pub fn arguments(argv: &[String]) -> Vec<Clean> {
+    let quoted = |arg: &String| {
+        // Never cut: the cap is longer than the text.
+        let clean = Clean::capped(arg, arg.len() + 1);
+        // Options with a value need no quotes in any shell.
+        let bare = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+        if !clean.as_str().is_empty() && clean.as_str().chars().all(bare) && !clean.as_str().starts_with('=')
+        {
+            return clean;
+        }
+        let quoted = shell_words::quote(clean.as_str()).into_owned();
+        Clean::capped(&quoted, quoted.len() + 1)
+    };
+    argv.iter().map(quoted).collect()
+}
+
+/// Time left, to the second: `1:42`, `14:05`.
+pub fn left(until: Timestamp, now: Timestamp) -> String {
+    let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+    // What is left counts until it is over.
+    let seconds = left.as_millis().div_ceil(1_000);
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// How long until [`left`] reads differently.
+pub fn left_changes_in(until: Timestamp, now: Timestamp) -> Duration {
+    let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+    let part = left.as_nanos() % 1_000_000_000;
+    let part = if part == 0 { 1_000_000_000 } else { part };
+    Duration::from_nanos(u64::try_from(part).unwrap_or(1_000_000_000)).min(left)
+}
+
+/// When it was: the time today, the day before that.
+pub fn when(at: Timestamp, now: Timestamp) -> String {
+    let today = at.strftime("%F").to_string() == now.strftime("%F").to_string();
+    at.strftime(if today { "%H:%M:%S" } else { "%m-%d %H:%M" }).to_string()
+}
+
+/// A command for a line with little room: the program without its folder, and without the options
+/// in front of what it is told to do.
+pub fn short(line: &str) -> String {
+    let mut words = line.split(' ');
+    let program = words.next().unwrap_or_default();
+    let program = program.rsplit('/').next().unwrap_or(program);
+    let mut words = words.peekable();
+    while words.peek().is_some_and(|word| word.starts_with("--")) {
+        words.next();
+    }
+    let rest: Vec<_> = words.collect();
+    // Nothing but options: then they are what it is about.
+    if rest.is_empty() { line.to_owned() } else { format!("{program} {}", rest.join(" ")) }
+}
+
+/// A proposal as plain text; its patch, where a repository owns the object.
+pub fn proposal_report(p: &Proposal) -> String {
+    if let Some(patch) = &p.patch {
+        return patch.to_string();
+    }
+    let mut out = format!("{}\n{}\n{}\n", title(p.kind, &p.target), changes(&p.changes, "->"), p.why);
+    if let Some(forecast) = &p.forecast {
+        let met = format::probability(forecast.p_slo_met);
+        out.push_str(&format!("predicted {}, P(SLO met) {met}\n", words::interval(forecast)));
+    }
+    for o in &p.obstacles {
+        out.push_str(&format!("{}: {}\n", weight(o.weight), o.text));
+    }
+    out
+}
+
+/// An operation as plain text.
+pub fn operation_report(o: &Operation) -> String {
+    let mut out = format!(
+        "{} by {}: {}\n{}\n{}",
+        o.started.strftime("%F %H:%M:%S UTC"),
+        o.by,
+        title(o.kind, &o.target),
+        changes(&o.changes, "->"),
+        outcome(o),
+    );
+    for text in outcome_why(o).map(ToString::to_string).into_iter().chain(verified(o)) {
+        out.push_str(&format!("\n{text}"));
+    }
+    out.push('\n');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_counts_down_to_nothing() {
+        let now: Timestamp = "2026-03-02T03:12:40Z".parse().unwrap();
+        let at = |ms: i64| now + jiff::SignedDuration::from_millis(ms);
+        assert_eq!(left(at(120_000), now), "2:00");
+        assert_eq!(left(at(119_999), now), "2:00");
+        assert_eq!(left(at(1), now), "0:01");
+        assert_eq!(left(at(-5_000), now), "0:00");
+        assert_eq!(left_changes_in(at(119_400), now), Duration::from_millis(400));
+        assert_eq!(left_changes_in(at(119_000), now), Duration::from_secs(1));
+    }
+
+    proptest! {
+        /// Read by a shell, what is shown is what would be run, as far as it can be shown at all.
+        #[test]
+        fn arguments_are_told_apart(argv in prop::collection::vec("[ -~]{0,12}", 1..8)) {
+            let shown: Vec<String> = arguments(&argv).iter().map(ToString::to_string).collect();
+            prop_assert_eq!(shell_words::split(&shown.join(" ")).unwrap(), argv);
+        }
+
+        #[test]
+        fn arguments_are_never_cut(arg in "\\PC{0,400}") {
+            let shown = arguments(std::slice::from_ref(&arg));
+            prop_assert!(shown[0].as_str().chars().count() >= arg.chars().count());
+        }
+    }
+}
