@@ -108,7 +108,7 @@ impl Desk {
         let (bases, mut notes) = bases(&verdict, readings, self.forecasts.get(&slo), &self.settings);
         let (kubectl, settings) = (self.kubectl.clone(), self.settings.clone());
         self.spawn(async move {
-            let mut proposals = Vec::new();
+            let mut found: Vec<(bool, Proposal, Basis)> = Vec::new();
             if !bases.is_empty() {
                 let (views, unread) = views(&kubectl, &settings).await;
                 notes.extend(unread);
@@ -116,7 +116,8 @@ impl Desk {
                     match basis.draft(&kubectl, &views).await {
                         Ok(mut draft) => {
                             draft.obstacles.extend(missing(&kubectl, &draft.write).await);
-                            proposals.push((proposal(draft, &basis), basis));
+                            let partial = draft.partial;
+                            found.push((partial, proposal(draft, &basis), basis));
                         }
                         Err(Unfit::Silent) => {}
                         Err(Unfit::Told(why)) => {
@@ -127,10 +128,14 @@ impl Desk {
                         }
                     }
                 }
-                if proposals.is_empty() {
+                // The verdict's order, but what is refused comes last, and before that what covers one of
+                // several replicas.
+                found.sort_by_key(|(partial, proposal, _)| (proposal.refusal().is_some(), *partial));
+                if found.is_empty() {
                     notes.insert(0, Clean::new("nothing in the catalogue fits"));
                 }
             }
+            let proposals = found.into_iter().map(|(_, proposal, basis)| (proposal, basis)).collect();
             Inner::Proposed { slo, proposals, notes }
         });
     }
@@ -226,10 +231,6 @@ pub fn bases(
             }
         }
     }
-    // What covers all of a service goes before what covers one of its pods, unless a machine is blamed.
-    bases.sort_by_key(|basis| {
-        basis.kind == ActionKind::ResizePod && basis.node.is_none() && verdict.culprits.len() > 1
-    });
     (bases, notes)
 }
 
