@@ -61,17 +61,10 @@ impl Basis {
         let site = Site::read(kubectl, views, &self.service, self.wide()).await;
         let mut site = site.map_err(|why| Unfit::because(no_site(&self.service, &why)))?;
         if matches!(self.kind, ActionKind::CiliumBandwidth | ActionKind::CniBandwidth) {
-            site.cilium = cilium(kubectl).await;
+            site.cilium = kubectl.cilium_limits_bandwidth().await.ok();
         }
         draft(self.kind, &site, &self.want())
     }
-}
-
-/// Whether Cilium's bandwidth manager is on; `None` without Cilium.
-async fn cilium(kubectl: &Kubectl) -> Option<bool> {
-    let status = kubectl.cilium_status().await.ok()?;
-    let line = status.lines().find(|line| line.trim_start().starts_with("BandwidthManager:"))?;
-    Some(line.contains("EDT"))
 }
 
 fn no_site(service: &ServiceName, why: &NoSite) -> String {
