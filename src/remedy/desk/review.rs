@@ -100,6 +100,7 @@ impl Desk {
             };
             let draft = Draft {
                 kind: operation.kind,
+                partial: false,
                 write,
                 changes: Write::turned(&operation.changes),
                 risk,
