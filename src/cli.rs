@@ -114,6 +114,8 @@ pub enum Command {
     },
     /// Check backends, clocks and which metrics have data
     Doctor,
+    /// List what was done about violated objectives, check the record of it, print the rights it takes
+    Actions(ActionsArgs),
     /// Make, check or describe the configuration
     Config(ConfigArgs),
     /// Print completions for a shell
@@ -170,6 +172,29 @@ pub struct GraphArgs {
     /// Draw the tree with ASCII characters only
     #[arg(long)]
     pub ascii: bool,
+}
+
+/// `sagetop actions`.
+#[derive(Clone, Debug, Args)]
+pub struct ActionsArgs {
+    /// What to do; without it, list them.
+    #[command(subcommand)]
+    pub action: Option<ActionsAction>,
+}
+
+/// What to do about actions.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ActionsAction {
+    /// List what was done, and what came of it
+    List,
+    /// Check that the journal is whole and unchanged
+    VerifyJournal,
+    /// Print the least rights in Kubernetes that the configured actions take
+    Rbac {
+        /// Who gets them: a user as the API server names it
+        #[arg(long, value_name = "NAME", default_value = "sagetop")]
+        user: String,
+    },
 }
 
 /// `sagetop config`.

@@ -59,10 +59,11 @@ pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit
     let folder = Folder::make()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let stage = runtime.block_on(plan.live(world, listeners))?;
-    let kubectl = stage.install(folder.path())?.folder.join("kubectl");
+    let installed = stage.install(folder.path())?;
+    let kubectl = installed.folder.join("kubectl");
     let remedy = remedy.map(|remedy| Clean::new(&format!("{} {}", kubectl.display(), remedy.command)));
     let config = folder.path().join("config.toml");
-    std::fs::write(&config, stage.config())
+    std::fs::write(&config, stage.config(Some(&installed)))
         .map_err(|source| Error::Write { path: config.clone(), source })?;
     let session = Session::quiet(&global.with(&config, &folder.path().join("state")))?;
     let mut options = screens::options(&session.config.ui, None, screen)?;

@@ -119,12 +119,10 @@ fn incidents(plan: &Plan, out: &mut Output) -> Result<Exit, Error> {
 
 /// Says where everything is.
 fn announce(stage: &Stage, args: &LabArgs, out: &mut Output) -> Result<(), Error> {
-    let config = stage.config();
+    let installed = args.stand_ins.as_ref().map(|folder| stage.install(folder)).transpose()?;
+    let config = stage.config(installed.as_ref());
     if let Some(path) = &args.write_config {
         std::fs::write(path, &config).map_err(|source| Error::Write { path: path.clone(), source })?;
-    }
-    if let Some(folder) = &args.stand_ins {
-        stage.install(folder)?;
     }
     let ports = stage.plan.ports;
     let url = |port: u16| format!("http://127.0.0.1:{port}");

@@ -33,6 +33,7 @@ pub mod plan;
 pub mod program;
 pub mod proposal;
 pub mod quantity;
+pub mod rbac;
 pub mod reading;
 pub mod runner;
 pub mod settings;

@@ -27,6 +27,7 @@ mod licences;
 mod machine_output;
 mod program;
 mod remedy_desk;
+mod remedy_kube;
 mod remedy_node;
 mod rooms;
 mod synthetic;
