@@ -240,6 +240,16 @@ pub struct DemoArgs {
     pub history: Duration,
 }
 
+/// Which calls the metrics of call edges count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Edges {
+    /// Every call, as an agent in the kernel sees them
+    #[default]
+    All,
+    /// Those with a client span: what can be derived from traces
+    Traced,
+}
+
 /// `sagetop lab`.
 #[derive(Clone, Debug, Args)]
 pub struct LabArgs {
@@ -255,7 +265,7 @@ pub struct LabArgs {
     /// How much history there is at once
     #[arg(long, default_value = "1d", value_name = "DURATION", value_parser = duration::parse)]
     pub history: Duration,
-    /// How fast it lives: 1 is real time
+    /// How fast it lives: 1 is real time, and all that sagetop itself can follow
     #[arg(long, default_value_t = 1.0, value_name = "X", value_parser = positive)]
     pub speed: f64,
     /// Factor on the application's load
@@ -270,6 +280,9 @@ pub struct LabArgs {
     /// Share of traces kept, instead of the application's own
     #[arg(long, value_name = "SHARE", value_parser = positive)]
     pub sampling: Option<f64>,
+    /// Which calls the metrics of call edges count
+    #[arg(long, value_enum, default_value_t = Edges::All, value_name = "WHICH")]
+    pub edges: Edges,
     /// Port of the Prometheus API; 0 is any
     #[arg(long, default_value_t = 9090, value_name = "PORT")]
     pub prometheus_port: u16,

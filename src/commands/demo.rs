@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::session::Session;
 use super::{Error, Exit, lab, screens};
-use crate::cli::{DemoArgs, Global, LabArgs, ScreenArgs};
+use crate::cli::{DemoArgs, Edges, Global, LabArgs, ScreenArgs};
 use crate::domain::Clean;
 use crate::engine::{self, EngineEvent, ModelState};
 use crate::lab::fault::Fault;
@@ -168,6 +168,7 @@ fn lab_args(args: &DemoArgs) -> LabArgs {
         faults: None,
         scrape: Duration::from_secs(15),
         sampling: Some(0.05),
+        edges: Edges::All,
         prometheus_port: 0,
         jaeger_port: 0,
         control_port: 0,

@@ -23,6 +23,7 @@ mod lab_operators;
 mod lab_program;
 mod lab_promql;
 mod lab_ssh;
+mod lab_watch;
 mod licences;
 mod machine_output;
 mod program;
