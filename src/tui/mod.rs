@@ -16,6 +16,7 @@ pub mod guide;
 pub mod keymap;
 pub mod ledger;
 pub mod pace;
+pub mod pick;
 pub mod picture;
 mod remedy_words;
 pub mod review;

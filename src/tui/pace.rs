@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use super::format::age_changes_in;
+use super::pick::ActionRow;
 use super::picture::since;
 use super::remedy_words::left_changes_in;
-use super::state::{ActionRow, Screen, State};
+use super::state::{Screen, State};
 use super::update::NOTICE_STAYS;
 use super::view::sample_age;
 use crate::domain::BackendState;

@@ -2,13 +2,15 @@
 //! something changed, but not more often than the frame interval allows.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, IsTerminal, Stdout};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{Event as TerminalEvent, EventStream};
 use crossterm::execute;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use ratatui::layout::Rect;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -56,10 +58,8 @@ pub async fn run(
                     // What was read at once happened at once: text that a terminal pastes as keys is
                     // known by that.
                     for _ in 1..BATCH {
-                        match input.next().now_or_never() {
-                            Some(Some(event)) => ui.terminal(event?),
-                            _ => break,
-                        }
+                        let Some(event) = at_once(&mut input).await else { break };
+                        ui.terminal(event?);
                     }
                 }
                 // Standard input is closed: nobody can press a key any more.
@@ -130,6 +130,16 @@ pub fn require_terminal() -> Result<(), TuiError> {
 
 async fn next<T>(from: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
     from.as_mut()?.recv().await
+}
+
+/// What `input` has ready now. It is polled by this task and not on the side: the stream keeps the first
+/// waker that found nothing, and must wake the loop with it.
+async fn at_once(input: &mut EventStream) -> Option<io::Result<TerminalEvent>> {
+    let ready = |cx: &mut Context<'_>| match input.poll_next_unpin(cx) {
+        Poll::Ready(event) => Poll::Ready(event),
+        Poll::Pending => Poll::Ready(None),
+    };
+    poll_fn(ready).await
 }
 
 async fn at(moment: Option<Instant>) {

@@ -1,13 +1,13 @@
 //! All the screens know: what the engine told, and where the user stands in it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use tui_input::Input;
 
 use super::guide::Scene;
 use super::keymap::Keymap;
 use super::ledger::Ledger;
+use super::pick::{ActionRow, Pick};
 use super::picture::{Answer, Picture, Suggestions};
 use super::review::{Arming, Review, Subject};
 use super::rhythm::Rhythm;
@@ -16,7 +16,7 @@ use super::theme::Themes;
 use super::tree::{Place, TreeRows};
 use crate::domain::{Clean, Ranked, ServiceName, SloStatus, Timestamp};
 use crate::engine::Reading;
-use crate::remedy::{CommandRecord, Digest, Operation, OperationId, Proposal, ProposalId};
+use crate::remedy::{CommandRecord, Digest};
 
 /// The screens, from wide to deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,42 +76,6 @@ pub struct Asked {
     pub since: Timestamp,
     /// What failed meanwhile, if something did.
     pub failure: Option<String>,
-}
-
-/// A line of the actions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pick {
-    /// A proposal.
-    Proposal(ProposalId),
-    /// An operation.
-    Operation(OperationId),
-}
-
-/// A line of the actions, with what it stands for.
-#[derive(Clone, Copy, Debug)]
-pub enum ActionRow<'a> {
-    /// Something that could be done.
-    Proposal(&'a Arc<Proposal>),
-    /// Something that was.
-    Operation(&'a Arc<Operation>),
-}
-
-impl ActionRow<'_> {
-    /// Its name.
-    pub fn pick(&self) -> Pick {
-        match self {
-            Self::Proposal(p) => Pick::Proposal(p.id),
-            Self::Operation(o) => Pick::Operation(o.id.clone()),
-        }
-    }
-
-    fn contains(&self, needle: &str) -> bool {
-        let (kind, target) = match self {
-            Self::Proposal(p) => (p.kind, &p.target),
-            Self::Operation(o) => (o.kind, &o.target),
-        };
-        contains(&format!("{} {target}", kind.title()), needle)
-    }
 }
 
 /// Where the user stands in one screen's list.
@@ -339,7 +303,7 @@ impl State {
 }
 
 /// Whether `name` contains `needle`, which is in lower case.
-fn contains(name: &str, needle: &str) -> bool {
+pub(super) fn contains(name: &str, needle: &str) -> bool {
     needle.is_empty() || name.to_lowercase().contains(needle)
 }
 

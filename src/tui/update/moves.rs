@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::domain::Clean;
 use crate::remedy::CommandRecord;
 use crate::tui::action::Action;
-use crate::tui::state::{ActionRow, Screen, State};
+use crate::tui::pick::ActionRow;
+use crate::tui::state::{Screen, State};
 use crate::tui::tree::Row;
 use crate::tui::view;
 

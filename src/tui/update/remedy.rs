@@ -8,9 +8,10 @@ use crate::engine::Request;
 use crate::remedy::{Ask, Operation, Outcome, Phase, Plan, Told};
 use crate::tui::action::Action;
 use crate::tui::effect::Effect;
+use crate::tui::pick::{ActionRow, Pick};
 use crate::tui::remedy_words as words;
 use crate::tui::review::{Arming, Go, Review, Subject};
-use crate::tui::state::{ActionRow, Notice, Pick, Screen, State};
+use crate::tui::state::{Notice, Screen, State};
 
 fn ask(ask: Ask) -> Vec<Effect> {
     vec![Effect::Ask(Request::Remedy(ask))]

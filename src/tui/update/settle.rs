@@ -1,7 +1,8 @@
 //! After every change: the cursor points at something that exists, and stands on the screen.
 
 use super::{moves, remedy};
-use crate::tui::state::{ActionRow, Screen, State};
+use crate::tui::pick::ActionRow;
+use crate::tui::state::{Screen, State};
 use crate::tui::view;
 
 /// Re-establishes what the views rely on.

@@ -6,10 +6,8 @@ use ratatui::style::{Color, Modifier};
 
 use sagetop::domain::{Clean, ServiceName};
 use sagetop::engine::{EngineEvent, Request};
-use sagetop::tui::action::Action;
 use sagetop::tui::effect::Effect;
 use sagetop::tui::event::Event;
-use sagetop::tui::state::Screen;
 use sagetop::tui::theme::Themes;
 
 use super::driver::Driver;
@@ -357,46 +355,4 @@ fn pasted_text_is_never_a_key() {
     driver.press("/");
     driver.send(Event::Paste("cart\x1b[31m".into()));
     assert!(driver.text().contains("/cart\\e[31m"));
-}
-
-#[test]
-fn every_key_of_an_action_is_in_the_help() {
-    let mut driver = Driver::usual(120, 200);
-    driver.press("?");
-    let screen = driver.text();
-    for action in Action::ALL {
-        let help = action.help();
-        assert!(screen.contains(&help[..help.len().min(30)]), "{action:?} is not in the help:\n{screen}");
-        for key in driver.state.keymap.keys(*action) {
-            assert!(screen.contains(&key.label(false)), "{key} is not in the help");
-        }
-    }
-}
-
-/// Every action is reachable by its key and does something that can be seen or is asked for.
-#[test]
-fn every_action_has_a_visible_consequence() {
-    for action in Action::ALL {
-        let changes = Screen::ALL.into_iter().any(|screen| {
-            ["", "down", "end", "space"].into_iter().any(|first| {
-                let mut driver = Driver::usual(80, 24);
-                driver.engine([fixture::answered(7, fixture::verdict())]);
-                driver.press(match screen {
-                    Screen::Slos => "",
-                    Screen::Tree => "2",
-                    Screen::Verdict => "3",
-                    Screen::Actions => "4",
-                    Screen::Commands => "5",
-                });
-                driver.press(first);
-                let (before, effects) = (driver.buffer(), driver.effects.len());
-                let keys: Vec<_> =
-                    driver.state.keymap.keys(*action).iter().map(ToString::to_string).collect();
-                let key = keys[0].replace("shift-tab", "backtab");
-                driver.press(&key);
-                driver.buffer() != before || driver.effects.len() > effects
-            })
-        });
-        assert!(changes, "{action:?} does nothing anywhere");
-    }
 }

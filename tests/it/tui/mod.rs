@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod approval;
+mod changes;
 mod cost;
 mod driver;
+mod every_action;
 mod fixture;
 mod fuzz;
 mod guide;

@@ -18,7 +18,7 @@ fn nothing_changes_between_announced_moments() {
         driver.press(keys);
         driver
     };
-    for keys in ["", "2", "3", "d 3", "p", "r"] {
+    for keys in ["", "2", "3", "d 3", "p", "r", "4", "5"] {
         let mut driver = start(keys);
         driver.engine([fixture::health(BackendKind::Jaeger, BackendState::Down)]);
         let (mut elapsed, mut wakes, mut changes) = (Duration::ZERO, 0u32, 0u32);
@@ -47,4 +47,22 @@ fn a_fixed_moment_without_remarks_never_changes() {
     snapshot.frozen = true;
     driver.engine([sagetop::engine::EngineEvent::Snapshot(std::sync::Arc::new(snapshot))]);
     assert_eq!(next_change(&driver.state), None);
+}
+
+/// Countdowns and the deafness of Apply are on time as well.
+#[test]
+fn a_dialog_changes_when_it_says_it_will() {
+    let mut driver = super::remedy_screens::actions(100, 40);
+    driver.engine([super::remedies::armed()]);
+    driver = super::remedy_screens::dialog(driver, "", super::remedies::plan());
+    let mut elapsed = Duration::ZERO;
+    while elapsed < Duration::from_secs(130) {
+        let due = next_change(&driver.state).expect("a countdown is on the screen");
+        let before = driver.buffer();
+        driver.wait(due - Duration::from_millis(1));
+        assert_eq!(driver.buffer(), before, "it changed early, {elapsed:?} after the start");
+        driver.wait(Duration::from_millis(1));
+        elapsed += due;
+    }
+    assert!(driver.text().contains("expired"), "{}", driver.text());
 }

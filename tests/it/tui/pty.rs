@@ -9,12 +9,13 @@ use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use sagetop::domain::Timestamp;
 use sagetop::engine::Request;
 use sagetop::tui::{self, TuiOptions};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::fixture;
+use super::{fixture, remedies};
 
 /// Set in the child that is a test binary.
 const ROLE: &str = "SAGETOP_TEST_CHILD";
@@ -32,11 +33,22 @@ fn child() {
         let (events, event_rx) = mpsc::channel(64);
         let (request_tx, mut requests) = mpsc::channel(1);
         tokio::spawn(async move {
-            for event in fixture::usual() {
+            let verdict = fixture::answered(7, fixture::verdict());
+            let changes = [verdict, remedies::ready(), remedies::armed_at(Timestamp::now())];
+            let panics = std::env::var(ROLE).is_ok_and(|role| role == "panic");
+            for event in fixture::usual().into_iter().chain(changes.into_iter().filter(|_| !panics)) {
                 events.send(event).await.unwrap();
             }
             while let Some(request) = requests.recv().await {
-                assert!(!matches!(request, Request::Diagnose(_)), "a bug in the engine");
+                match request {
+                    Request::Diagnose(_) => panic!("a bug in the engine"),
+                    Request::Remedy(ask) => {
+                        if let Some(answer) = remedies::answer(&ask, Timestamp::now()) {
+                            events.send(answer).await.unwrap();
+                        }
+                    }
+                    _ => {}
+                }
             }
         });
         tui::run(event_rx, request_tx, TuiOptions::builtin().unwrap()).await
@@ -245,12 +257,43 @@ fn suspending_without_a_shell_goes_on() {
     assert_eq!(terminal.ends().0, 0);
 }
 
-#[test]
-fn a_panic_of_another_task_restores_the_terminal_and_stays_readable() {
+/// The screens with an engine of this test.
+fn staged(role: &str) -> Terminal {
     let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
     command.args(["tui::pty::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
-    command.env(ROLE, "panic");
-    let mut terminal = Terminal::start(command);
+    command.env(ROLE, role);
+    Terminal::start(command)
+}
+
+/// What a terminal sends at once, such as pasted text, approves nothing in the real loop either.
+#[test]
+fn keys_that_come_in_one_read_do_not_approve() {
+    let mut terminal = staged("remedies");
+    terminal.expect("BREACHED product-page-p95");
+    terminal.press("a");
+    terminal.expect("R1 scale out");
+    terminal.press("\r");
+    terminal.expect("[ Apply ]");
+    const PAGE_DOWN: &str = "\x1b[6~";
+    terminal.press(PAGE_DOWN);
+    terminal.expect("dry run");
+    for burst in ["\t\r", "\r\t\t\t", "\t\t\t\r\r"] {
+        std::thread::sleep(Duration::from_millis(900));
+        terminal.press(burst);
+        terminal.redrawn();
+        terminal.expect("[ Apply ]");
+    }
+    // Focus is on Apply by now; a lone Enter is meant.
+    std::thread::sleep(Duration::from_millis(900));
+    terminal.press("\r");
+    terminal.expect("RUNNING scale out");
+    terminal.press("q");
+    terminal.ends();
+}
+
+#[test]
+fn a_panic_of_another_task_restores_the_terminal_and_stays_readable() {
+    let mut terminal = staged("panic");
     terminal.expect("BREACHED product-page-p95");
     terminal.press("v");
     let (_, rest) = terminal.ends();

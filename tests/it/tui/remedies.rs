@@ -307,7 +307,21 @@ pub fn off() -> EngineEvent {
 
 /// Armed for a quarter of an hour.
 pub fn armed() -> EngineEvent {
-    told(Told::Armed(Some(now() + SignedDuration::from_secs(900))))
+    armed_at(now())
+}
+
+pub fn armed_at(now: Timestamp) -> EngineEvent {
+    told(Told::Armed(Some(now + SignedDuration::from_secs(900))))
+}
+
+/// What an engine tells when it is asked this.
+pub fn answer(ask: &Ask, now: Timestamp) -> Option<EngineEvent> {
+    match ask {
+        Ask::Propose(_) => Some(proposed()),
+        Ask::Review(_) => Some(preview(Plan { expires: now + SignedDuration::from_secs(120), ..plan() })),
+        Ask::Approve(_) => Some(told(Told::Operation(Arc::new(operation("op-1", 0))))),
+        _ => None,
+    }
 }
 
 pub fn preview(plan: Plan) -> EngineEvent {

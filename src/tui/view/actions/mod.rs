@@ -20,9 +20,10 @@ use super::slos;
 use crate::remedy::Standing;
 use crate::tui::action::Action;
 use crate::tui::format;
+use crate::tui::pick::ActionRow;
 use crate::tui::picture::since;
 use crate::tui::remedy_words as words;
-use crate::tui::state::{ActionRow, Screen, State};
+use crate::tui::state::{Screen, State};
 use crate::tui::theme::{Role, Theme};
 
 /// From this width on, the details stand beside the text.
