@@ -2,15 +2,12 @@
 //! something changed, but not more often than the frame interval allows.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io::{self, IsTerminal, Stdout};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crossterm::clipboard::CopyToClipboard;
-use crossterm::event::{Event as TerminalEvent, EventStream};
+use crossterm::event::Event as TerminalEvent;
 use crossterm::execute;
-use futures_util::StreamExt;
 use ratatui::layout::Rect;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -18,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::effect::Effect;
 use super::event::Event;
 use super::state::State;
-use super::terminal::{self, Guard, PANICKED, Painter, PanicHook, Signals, Wake};
+use super::terminal::{self, Guard, Keys, PANICKED, Painter, PanicHook, Signals, Wake};
 use super::update::update;
 use super::{TuiError, TuiOptions, pace, view};
 use crate::domain::Timestamp;
@@ -40,7 +37,7 @@ pub async fn run(
     let mut signals = Signals::new()?;
     let _hook = PanicHook::install();
     let _guard = Guard::new()?;
-    let mut input = EventStream::new();
+    let mut input = Keys::default();
     let mut scenes = options.scenes.take();
     let mut ui = Ui::new(options)?;
     let mut engine_alive = true;
@@ -58,11 +55,11 @@ pub async fn run(
                     // What was read at once happened at once: text that a terminal pastes as keys is
                     // known by that.
                     for _ in 1..BATCH {
-                        let Some(event) = at_once(&mut input).await else { break };
+                        let Some(event) = input.at_once().await else { break };
                         ui.terminal(event?);
                     }
                 }
-                // Standard input is closed: nobody can press a key any more.
+                // Nobody can press a key any more.
                 None => return Ok(()),
             },
             wake = signals.next() => match wake {
@@ -130,16 +127,6 @@ pub fn require_terminal() -> Result<(), TuiError> {
 
 async fn next<T>(from: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
     from.as_mut()?.recv().await
-}
-
-/// What `input` has ready now. It is polled by this task and not on the side: the stream keeps the first
-/// waker that found nothing, and must wake the loop with it.
-async fn at_once(input: &mut EventStream) -> Option<io::Result<TerminalEvent>> {
-    let ready = |cx: &mut Context<'_>| match input.poll_next_unpin(cx) {
-        Poll::Ready(event) => Poll::Ready(event),
-        Poll::Pending => Poll::Ready(None),
-    };
-    poll_fn(ready).await
 }
 
 async fn at(moment: Option<Instant>) {

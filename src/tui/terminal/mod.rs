@@ -1,5 +1,6 @@
 //! Taking over the terminal, and giving it back in one place whatever ends the program.
 
+mod keys;
 mod painter;
 mod panic;
 mod signals;
@@ -12,6 +13,7 @@ use crossterm::style::{Attribute, SetAttribute};
 use crossterm::terminal::{EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen};
 use crossterm::{cursor, queue};
 
+pub use keys::Keys;
 pub use painter::Painter;
 pub use panic::{PANICKED, PanicHook};
 pub use signals::{Signals, Wake, suspend};
