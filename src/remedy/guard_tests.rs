@@ -164,7 +164,8 @@ fn a_permit_needs_everything() {
         let mut random = StdRng::seed_from_u64(seed);
         let clock = Arc::new(Hands::default());
         let mut guard = Guard::new(Clean::new("prod"), settings(), clock.clone());
-        let (mut armed_until, mut shown): (Option<u64>, Option<(Arc<Plan>, u64, Risk)>) = (None, None);
+        let mut armed_until: Option<u64> = None;
+        let mut shown: Option<(Arc<Plan>, u64, Risk)> = None;
         let mut now = 0;
         for _ in 0..8 {
             match random.random_range(0..16) {

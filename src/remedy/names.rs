@@ -172,7 +172,8 @@ mod tests {
     use super::*;
 
     /// The rules as regular expressions, and the checks beside them.
-    static RULES: LazyLock<Vec<(Regex, fn(&str) -> bool)>> = LazyLock::new(|| {
+    type Rule = (Regex, fn(&str) -> bool);
+    static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         let pair =
             |rule: &str, check: fn(&str) -> bool| (Regex::new(&format!("^(?:{rule})\\z")).unwrap(), check);
         vec![

@@ -34,7 +34,7 @@ fn edits(text: &str, number: u32) -> [Edit; 3] {
     [
         Edit::Scale { from: number, to: number.wrapping_add(1), version: Some(text.to_owned()) },
         Edit::Patch {
-            resize: number % 2 == 0,
+            resize: number.is_multiple_of(2),
             keeps: vec![("/spec/containers/0/name".to_owned(), json!(text))],
             fields: vec![Field {
                 path: "/spec/containers/0/resources".to_owned(),

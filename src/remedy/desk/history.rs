@@ -73,6 +73,7 @@ pub fn past(entries: &[Entry]) -> Vec<Past> {
     for (of, by) in undone {
         if let Some(past) = all.get_mut(&of) {
             past.kept.operation.undone_by = Some(by);
+            past.kept.operation.reverted = None;
             past.kept.operation.can_undo = false;
         }
     }

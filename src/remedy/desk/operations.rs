@@ -90,6 +90,8 @@ impl Kept {
             Update::Phase(phase) => operation.phase = phase,
             Update::Outcome(outcome) => operation.outcome = Some(outcome),
             Update::Effective(since) => self.effective = Some(since),
+            // That was ourselves.
+            Update::Reverted(_) if operation.undone_by.is_some() => {}
             Update::Reverted(by) => {
                 operation.reverted = Some(by);
                 // What is not there any more is not measured.
@@ -110,11 +112,14 @@ impl Desk {
         let applied = matches!(update, Update::Outcome(Outcome::Applied));
         kept.apply(update);
         let undone = kept.undoes.clone().filter(|_| applied);
-        self.tell(Told::Operation(Arc::new(kept_operation(&self.operations, id))));
+        let told = Arc::new(kept.operation.clone());
+        self.tell(Told::Operation(told));
         if let Some(undone) = undone
             && let Some(kept) = self.operations.get_mut(&undone)
         {
             kept.operation.undone_by = Some(id.clone());
+            // Whoever followed it may have seen the undo before its end was known.
+            kept.operation.reverted = None;
             kept.operation.can_undo = false;
             kept.operation.phase = Phase::Done;
             let told = kept.operation.clone();
@@ -131,13 +136,5 @@ impl Desk {
         if let Some(Err(error)) = aside(move || journal.append(record)).await {
             self.refuse("recording", Clean::capped(&error.to_string(), 500));
         }
-    }
-}
-
-fn kept_operation(all: &std::collections::BTreeMap<OperationId, Kept>, id: &OperationId) -> Operation {
-    // It was there a moment ago, and operations are never forgotten.
-    match all.get(id) {
-        Some(kept) => kept.operation.clone(),
-        None => unreachable!("operations are never forgotten"),
     }
 }

@@ -49,7 +49,8 @@ fn records(state: &Path) -> Vec<Record> {
 
 #[test]
 fn killed_at_any_point_the_next_start_tells_the_truth() {
-    let reached: [(&str, fn(&Record) -> bool); 4] = [
+    type Point = fn(&Record) -> bool;
+    let reached: [(&str, Point); 4] = [
         ("intent", |record| matches!(record, Record::Intent(_))),
         ("started", |record| matches!(record, Record::Started { .. })),
         ("result", |record| matches!(record, Record::Result { .. })),
