@@ -13,11 +13,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::core::{Engine, Picture, blocking, now};
+use super::relay::Relay;
 use super::remedies::Counter;
+use super::remedies::Outlook;
 use super::snapshot::{EngineEvent, ModelState, Request, Snapshot};
 use super::{EngineError, Learned};
 use crate::causal::CallGraph;
-use crate::domain::{BackendState, Clean, Progress, Stage, Timestamp};
+use crate::domain::{BackendState, Clean, Stage, Timestamp};
 use crate::remedy::Heard;
 use crate::windows::FetchReport;
 
@@ -340,6 +342,10 @@ impl Live {
             Ok(verdict) => {
                 let verdict = Arc::new(verdict);
                 self.hand(Heard::Verdict(name.clone(), verdict.clone())).await;
+                let learned = self.known.lock().await.learned.clone();
+                if let Some(outlook) = Outlook::of(&self.engine, name, at, learned).await {
+                    self.hand(Heard::Forecast(name.clone(), Arc::new(outlook))).await;
+                }
                 self.tell(EngineEvent::Verdict { version, slo: name.clone(), verdict }).await;
             }
             Err(error) => {
@@ -384,22 +390,5 @@ impl Live {
             Ok(snapshot) => self.tell(EngineEvent::Snapshot(Arc::new(snapshot))).await,
             Err(error) => self.failed(None, "reading the windows", &error).await,
         }
-    }
-}
-
-/// Sends progress to the screens; drops it when they are busy: the next report tells as much.
-struct Relay(Sender<EngineEvent>);
-
-impl Progress for Relay {
-    fn report(&self, stage: Stage, done: u64, total: u64, note: &str) {
-        let note = Clean::new(note);
-        let _ = match stage {
-            Stage::Train => self.0.try_send(EngineEvent::Model(ModelState::Training { done, total, note })),
-            _ => self.0.try_send(EngineEvent::Progress { stage, done, total, note }),
-        };
-    }
-
-    fn cancelled(&self) -> bool {
-        self.0.is_closed()
     }
 }

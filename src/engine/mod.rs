@@ -7,6 +7,7 @@ pub mod learn;
 mod lessons;
 pub mod live;
 pub mod probe;
+mod relay;
 mod remedies;
 mod shelf;
 pub mod snapshot;

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::core::{Engine, Picture};
+use super::learn::Learned;
 use super::snapshot::EngineEvent;
-use crate::domain::{Clean, Column, Entity, Pool, Side, Stat};
-use crate::remedy::{Ask, Desk, Heard, Opening, Readings, RemedySettings, SloReading, Told};
+use crate::domain::{Clean, Column, Counterfactual, Entity, Move, Pool, Side, Slo, Stat, Timestamp};
+use crate::remedy::{Ask, Desk, Forecast, Heard, Opening, Readings, RemedySettings, SloReading, Told};
 
 /// The standard feature that tells what a service sends, bytes per second.
 const SENT: &str = "network_sent";
@@ -73,6 +75,42 @@ impl Engine {
             _ => None,
         });
         newest.collect()
+    }
+}
+
+/// What the model says about changes, as of one verdict.
+pub(super) struct Outlook {
+    engine: Arc<Engine>,
+    slo: Slo,
+    picture: Picture,
+    learned: Arc<Learned>,
+}
+
+impl Outlook {
+    /// Of the SLO of this name at `at`; `None` without a model or windows.
+    pub async fn of(
+        engine: &Arc<Engine>,
+        slo: &Clean,
+        at: Timestamp,
+        learned: Option<Arc<Learned>>,
+    ) -> Option<Self> {
+        let slo = engine.slo(Some(slo.as_str())).ok()?.clone();
+        let picture = engine.picture(at).await.ok()?;
+        Some(Self { engine: engine.clone(), slo, picture, learned: learned? })
+    }
+}
+
+impl Forecast for Outlook {
+    fn tail(&self, change: &Move) -> Option<Counterfactual> {
+        let changes = [vec![change.clone()]];
+        let tails = self.engine.what_if(&self.slo, &self.picture, &self.learned, &changes);
+        match tails {
+            Ok(tails) => tails.into_iter().flatten().next(),
+            Err(error) => {
+                tracing::warn!(%error, "the model cannot tell what a change would do");
+                None
+            }
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub mod target;
 pub mod write;
 
 pub use desk::{Desk, DeskError, Heard, Opening};
-pub use forecast::{Forecast, Lever, Move};
+pub use forecast::Forecast;
 pub use kind::{ActionKind, Risk};
 pub use operation::{Operation, OperationId, Outcome, Phase, Verification};
 pub use plan::{Approval, Confirmation, Digest, Plan, Step};

@@ -2,7 +2,7 @@
 
 use super::draft::Want;
 use crate::domain::Counterfactual;
-use crate::remedy::forecast::Lever;
+use crate::domain::Lever;
 
 /// With this probability an amount is enough.
 pub const ENOUGH: f64 = 0.8;

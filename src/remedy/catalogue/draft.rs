@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::domain::{Clean, Counterfactual, NodeName, Resource, ResourceCause, ServiceName};
-use crate::remedy::forecast::{Forecast, Lever, Move};
+use crate::domain::{Lever, Move};
+use crate::remedy::forecast::Forecast;
 use crate::remedy::kind::{ActionKind, Risk};
 use crate::remedy::proposal::{Change, Obstacle, Weight};
 use crate::remedy::settings::RemedySettings;

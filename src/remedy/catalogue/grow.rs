@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::amount::{self, Amount};
 use super::draft::{Unfit, Want, change};
+use crate::domain::Lever;
 use crate::domain::Resource;
-use crate::remedy::forecast::Lever;
 use crate::remedy::proposal::Change;
 use crate::remedy::quantity::Quantity;
 

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::{Clean, Counterfactual, ServiceName, Timestamp};
+use crate::domain::{Lever, Move};
 use crate::remedy::cluster::rollout::rollout;
 use crate::remedy::cluster::{Object, View, Workload, owners};
-use crate::remedy::forecast::{Forecast, Lever, Move};
+use crate::remedy::forecast::Forecast;
 use crate::remedy::names::{ContextName, Label};
 use crate::remedy::proposal::Weight;
 use crate::remedy::settings::RemedySettings;
@@ -143,7 +144,7 @@ impl Forecast for Model {
         let to = match change.lever {
             Lever::Replicas { to, .. } => f64::from(to),
             Lever::Cpu { to, .. } => to,
-            Lever::Memory { .. } => return None,
+            Lever::Memory { .. } | Lever::Neighbour(_) => return None,
         };
         let p_slo_met = if to >= self.enough { 0.9 } else { 0.1 * to / self.enough };
         Some(Counterfactual { quantile_ms: 50.0, low_ms: 40.0, high_ms: 60.0, p_slo_met })
