@@ -57,6 +57,7 @@ fn call(service: usize, mean_us: f64, stages: Vec<Vec<Call>>) -> Call {
         disk: None,
         bytes: Bytes { request: 300, response: 1_200 },
         awaited: true,
+        optional: false,
         timeout_ms: None,
         retries: 0,
         stages,

@@ -114,6 +114,8 @@ pub enum Command {
     },
     /// Check backends, clocks and which metrics have data
     Doctor,
+    /// List what was done about violated objectives, check the record of it, print the rights it takes
+    Actions(ActionsArgs),
     /// Make, check or describe the configuration
     Config(ConfigArgs),
     /// Print completions for a shell
@@ -172,6 +174,29 @@ pub struct GraphArgs {
     pub ascii: bool,
 }
 
+/// `sagetop actions`.
+#[derive(Clone, Debug, Args)]
+pub struct ActionsArgs {
+    /// What to do; without it, list them.
+    #[command(subcommand)]
+    pub action: Option<ActionsAction>,
+}
+
+/// What to do about actions.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ActionsAction {
+    /// List what was done, and what came of it
+    List,
+    /// Check that the journal is whole and unchanged
+    VerifyJournal,
+    /// Print the least rights in Kubernetes that the configured actions take
+    Rbac {
+        /// Who gets them: a user as the API server names it
+        #[arg(long, value_name = "NAME", default_value = "sagetop")]
+        user: String,
+    },
+}
+
 /// `sagetop config`.
 #[derive(Clone, Debug, Args)]
 pub struct ConfigArgs {
@@ -215,6 +240,16 @@ pub struct DemoArgs {
     pub history: Duration,
 }
 
+/// Which calls the metrics of call edges count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Edges {
+    /// Every call, as an agent in the kernel sees them
+    #[default]
+    All,
+    /// Those with a client span: what can be derived from traces
+    Traced,
+}
+
 /// `sagetop lab`.
 #[derive(Clone, Debug, Args)]
 pub struct LabArgs {
@@ -230,7 +265,7 @@ pub struct LabArgs {
     /// How much history there is at once
     #[arg(long, default_value = "1d", value_name = "DURATION", value_parser = duration::parse)]
     pub history: Duration,
-    /// How fast it lives: 1 is real time
+    /// How fast it lives: 1 is real time, and all that sagetop itself can follow
     #[arg(long, default_value_t = 1.0, value_name = "X", value_parser = positive)]
     pub speed: f64,
     /// Factor on the application's load
@@ -245,6 +280,9 @@ pub struct LabArgs {
     /// Share of traces kept, instead of the application's own
     #[arg(long, value_name = "SHARE", value_parser = positive)]
     pub sampling: Option<f64>,
+    /// Which calls the metrics of call edges count
+    #[arg(long, value_enum, default_value_t = Edges::All, value_name = "WHICH")]
+    pub edges: Edges,
     /// Port of the Prometheus API; 0 is any
     #[arg(long, default_value_t = 9090, value_name = "PORT")]
     pub prometheus_port: u16,

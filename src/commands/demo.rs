@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::session::Session;
 use super::{Error, Exit, lab, screens};
-use crate::cli::{DemoArgs, Global, LabArgs, ScreenArgs};
+use crate::cli::{DemoArgs, Edges, Global, LabArgs, ScreenArgs};
 use crate::domain::Clean;
 use crate::engine::{self, EngineEvent, ModelState};
 use crate::lab::fault::Fault;
@@ -59,10 +59,11 @@ pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit
     let folder = Folder::make()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let stage = runtime.block_on(plan.live(world, listeners))?;
-    let kubectl = stage.install(folder.path())?.folder.join("kubectl");
+    let installed = stage.install(folder.path())?;
+    let kubectl = installed.folder.join("kubectl");
     let remedy = remedy.map(|remedy| Clean::new(&format!("{} {}", kubectl.display(), remedy.command)));
     let config = folder.path().join("config.toml");
-    std::fs::write(&config, stage.config())
+    std::fs::write(&config, stage.config(Some(&installed)))
         .map_err(|source| Error::Write { path: config.clone(), source })?;
     let session = Session::quiet(&global.with(&config, &folder.path().join("state")))?;
     let mut options = screens::options(&session.config.ui, None, screen)?;
@@ -167,6 +168,7 @@ fn lab_args(args: &DemoArgs) -> LabArgs {
         faults: None,
         scrape: Duration::from_secs(15),
         sampling: Some(0.05),
+        edges: Edges::All,
         prometheus_port: 0,
         jaeger_port: 0,
         control_port: 0,

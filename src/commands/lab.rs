@@ -10,13 +10,13 @@ use serde_json::json;
 
 use super::output::complain;
 use super::{Error, Exit, Output};
-use crate::cli::LabArgs;
+use crate::cli::{Edges, LabArgs};
 use crate::lab::app;
 use crate::lab::cluster::Cluster;
 use crate::lab::export::{self, Protocol};
 use crate::lab::folder;
 use crate::lab::incident;
-use crate::lab::measure::Measurement;
+use crate::lab::measure::{EdgeMetrics, Measurement};
 use crate::lab::script;
 use crate::lab::sim::Settings;
 use crate::lab::stage::{Plan, Ports, Stage, StageError};
@@ -72,6 +72,10 @@ pub fn plan(args: &LabArgs) -> Result<Plan, Error> {
         seed: args.seed,
         scrape_s: args.scrape.as_secs_f64(),
         trace_sampling: args.sampling.unwrap_or(app.trace_sampling),
+        edges: match args.edges {
+            Edges::All => EdgeMetrics::All,
+            Edges::Traced => EdgeMetrics::Traced,
+        },
         ..Measurement::default()
     };
     let ports =
@@ -119,12 +123,16 @@ fn incidents(plan: &Plan, out: &mut Output) -> Result<Exit, Error> {
 
 /// Says where everything is.
 fn announce(stage: &Stage, args: &LabArgs, out: &mut Output) -> Result<(), Error> {
-    let config = stage.config();
+    let installed = args.stand_ins.as_ref().map(|folder| stage.install(folder)).transpose()?;
+    let config = stage.config(installed.as_ref());
     if let Some(path) = &args.write_config {
         std::fs::write(path, &config).map_err(|source| Error::Write { path: path.clone(), source })?;
     }
-    if let Some(folder) = &args.stand_ins {
-        stage.install(folder)?;
+    if args.speed != 1.0 {
+        complain(
+            "--speed: the lab's clock leaves this machine's behind or falls behind it, and sagetop, which asks \
+             about the present of this machine, finds old data or none; other clients see no difference",
+        );
     }
     let ports = stage.plan.ports;
     let url = |port: u16| format!("http://127.0.0.1:{port}");

@@ -3,6 +3,7 @@
 //! A new subcommand is a variant of [`Command`], a file here with a `run`, and a line in
 //! `dispatch`.
 
+mod actions;
 mod completions;
 mod config;
 mod demo;
@@ -32,6 +33,7 @@ use crate::domain::{Clean, Timestamp};
 use crate::engine::EngineError;
 use crate::lab::folder::FolderError;
 use crate::lab::stage::StageError;
+use crate::remedy::journal::JournalError;
 use crate::tui::TuiError;
 pub use output::Output;
 
@@ -106,6 +108,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The journal of actions.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Rights that cannot be written down.
+    #[error("{0}")]
+    Rights(#[from] crate::remedy::names::NameError),
     /// The simulated cluster.
     #[error(transparent)]
     Stage(#[from] StageError),
@@ -163,6 +171,7 @@ fn dispatch(cli: &Cli, out: &mut Output) -> Result<Exit, Error> {
         Command::Train { fresh } => train::run(&cli.global, *fresh, out),
         Command::Graph(args) => graph::run(&cli.global, args, out),
         Command::Doctor => doctor::run(&cli.global, out),
+        Command::Actions(args) => actions::run(&cli.global, args, out),
         Command::Config(args) => config::run(&cli.global, args, out),
         Command::Demo(args) => demo::run(&cli.global, &cli.screen, args),
         Command::Lab(args) => lab::run(args, out),

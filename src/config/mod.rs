@@ -11,6 +11,7 @@ pub mod file;
 mod limits;
 pub mod paths;
 pub mod problem;
+mod remedy;
 mod resolve;
 mod shape;
 

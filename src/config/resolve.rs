@@ -80,7 +80,7 @@ impl Resolver<'_> {
             jaeger,
             names: settings.names.clone(),
             slos,
-            remedy: settings.remedy.clone(),
+            remedy: self.remedy(&at, settings),
         };
         self.unused_vars(&at, settings, &context);
         context

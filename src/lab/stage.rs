@@ -16,7 +16,7 @@ use super::live::{Handle, Orders};
 use super::measure::Measurement;
 use super::serve::{self, control::Control};
 use super::sim::{SECOND, Settings, SimError};
-use super::standin::{self, ClusterApi, InstallError, Installed};
+use super::standin::{self, CONTEXT, ClusterApi, InstallError, Installed};
 use super::world::World;
 
 /// Simulated time between two reports of progress.
@@ -89,6 +89,9 @@ pub enum StageError {
     /// This program's own file, which the stand-ins are.
     #[error("cannot find this program's own file: {0}")]
     Binary(std::io::Error),
+    /// The present folder, from which a relative one starts.
+    #[error("cannot find the present folder: {0}")]
+    Folder(std::io::Error),
     /// The cluster's thread cannot be started.
     #[error("cannot start the simulation's thread: {0}")]
     Thread(std::io::Error),
@@ -190,9 +193,11 @@ impl Stage {
     /// # Errors
     /// The folder cannot be written.
     pub fn install(&self, folder: &Path) -> Result<Installed, StageError> {
+        // What is written of it must hold wherever it is read.
+        let folder = std::path::absolute(folder).map_err(StageError::Folder)?;
         let binary = std::env::current_exe().map_err(StageError::Binary)?;
         let address = format!("http://127.0.0.1:{}", self.plan.ports.control);
-        Ok(standin::install(folder, &binary, &address, &self.token, &self.plan.cluster.namespace)?)
+        Ok(standin::install(&folder, &binary, &address, &self.token, &self.plan.cluster.namespace)?)
     }
 
     /// Serves until one of the servers fails.
@@ -204,10 +209,34 @@ impl Stage {
         }
     }
 
-    /// A configuration of sagetop for this lab, to be read from a file.
-    pub fn config(&self) -> String {
-        config(&self.plan)
+    /// A configuration of sagetop for this lab, to be read from a file. With stand-ins, the cluster may be
+    /// changed through them.
+    pub fn config(&self, stand_ins: Option<&Installed>) -> String {
+        let mut text = config(&self.plan);
+        if let Some(installed) = stand_ins {
+            text += &remedy(installed, &self.plan.cluster.namespace);
+        }
+        text
     }
+}
+
+/// The part of a configuration that lets the cluster be changed.
+fn remedy(installed: &Installed, namespace: &str) -> String {
+    let path = |path: &Path| toml::Value::String(path.display().to_string()).to_string();
+    format!(
+        r#"
+[contexts.{CONTEXT}.remedy]
+enabled = true
+kubeconfig = {kubeconfig}
+kubectl = {kubectl}
+ssh = {ssh}
+ssh_user = "ops"
+namespaces = ["{namespace}"]
+"#,
+        kubeconfig = path(&installed.kubeconfig),
+        kubectl = path(&installed.folder.join("kubectl")),
+        ssh = path(&installed.folder.join("ssh")),
+    )
 }
 
 /// A configuration of sagetop for a lab.

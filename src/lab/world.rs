@@ -28,8 +28,19 @@ pub struct Stores {
     pub traces: SharedTraces,
     /// What the exporters would show now.
     pub now: RwLock<Option<Shown>>,
+    /// What is broken, was or will be, in the order in which the lab got to know of it.
+    pub faults: RwLock<Vec<Known>>,
     /// The lab's clock, in milliseconds since the epoch.
     clock_ms: AtomicI64,
+}
+
+/// A fault of the simulation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// The fault; its times are in seconds of simulated time.
+    pub fault: Fault,
+    /// When it was injected into the running cluster; `None` for those it was started with.
+    pub injected: Option<Nanos>,
 }
 
 /// The state of the exporters at one moment, for a Prometheus that scrapes them itself.
@@ -58,6 +69,8 @@ pub struct World {
     channels: Vec<(ServiceId, ServiceId)>,
     app: Arc<Application>,
     epoch_ns: i64,
+    /// Keys which probes get lost, apart from the other noise of measuring.
+    probe_seed: u64,
     stores: Arc<Stores>,
     collectors: Vec<Arc<Exporter>>,
 }
@@ -89,7 +102,8 @@ impl World {
         measurement: Measurement,
         retention: Duration,
     ) -> Result<Self, SimError> {
-        let epoch_ns = measurement.epoch_ns;
+        let (epoch_ns, probe_seed) = (measurement.epoch_ns, measurement.seed);
+        let known = faults.iter().map(|fault| Known { fault: fault.clone(), injected: None }).collect();
         let sim = Simulation::new(app.clone(), cluster.clone(), settings, faults)?;
         let seen = Seen {
             red: Red::new(&app, &measurement),
@@ -101,6 +115,7 @@ impl World {
             samples: Arc::new(RwLock::new(tsdb)),
             traces: Arc::new(RwLock::new(TraceStore::new(retention))),
             now: RwLock::new(None),
+            faults: RwLock::new(known),
             clock_ms: AtomicI64::new(epoch_ns.div_euclid(1_000_000)),
         };
         Ok(Self {
@@ -110,6 +125,7 @@ impl World {
             channels: channels(&app),
             app,
             epoch_ns,
+            probe_seed,
             stores: Arc::new(stores),
             collectors: Vec::new(),
         })
@@ -165,7 +181,10 @@ impl World {
     /// # Errors
     /// The fault's place does not exist.
     pub fn inject(&mut self, fault: Fault) -> Result<(), SimError> {
-        self.sim.inject(fault)
+        let known = Known { fault: fault.clone(), injected: Some(self.sim.now()) };
+        self.sim.inject(fault)?;
+        self.stores.faults.write().unwrap_or_else(PoisonError::into_inner).push(known);
+        Ok(())
     }
 
     /// Changes the cluster as an operator does.
@@ -180,7 +199,8 @@ impl World {
         let name = |id: ServiceId| self.app.services.get(id).map(|service| service.name.clone());
         let probes = self.channels.iter().filter_map(|(source, target)| {
             let (rtt, loss) = self.sim.probe(*target);
-            let lost = unit(&[self.sim.now(), *source as u64, *target as u64]) < loss;
+            let keys = [self.probe_seed, self.sim.now(), *source as u64, *target as u64];
+            let lost = unit(&keys) < loss;
             let rtt_s = (!lost).then_some(rtt / 1e9);
             Some(Probe { source: name(*source)?, target: name(*target)?, rtt_s })
         });
@@ -213,4 +233,44 @@ fn channels(app: &Application) -> Vec<(ServiceId, ServiceId)> {
         }
     }
     channels.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::lab::app::named;
+    use crate::lab::fault::FaultKind;
+    use crate::lab::sim::SECOND;
+
+    fn world(simulation: u64, measuring: u64) -> World {
+        let app = Arc::new(named("chain-3").unwrap());
+        let cluster = Cluster::for_application(&app, 2);
+        let loss = FaultKind::NetworkLoss { service: "chain-2".to_owned() };
+        let fault = Fault { id: 1, kind: loss, from_s: 0.0, until_s: 1e4, intensity: 1.0 };
+        let settings = Settings { seed: simulation, ..Settings::default() };
+        let measurement = Measurement { seed: measuring, ..Measurement::default() };
+        World::new(app, cluster, settings, vec![fault], measurement, Duration::from_secs(60)).unwrap()
+    }
+
+    /// Which of a hundred probes of the lossy service got lost.
+    fn lost(mut world: World) -> Vec<bool> {
+        let mut lost = Vec::new();
+        for second in 1..=100 {
+            world.sim.run_until(second * SECOND, &mut world.seen);
+            let probe =
+                world.readings().probes.into_iter().find(|probe| &*probe.target == "chain-2").unwrap();
+            lost.push(probe.rtt_s.is_none());
+        }
+        lost
+    }
+
+    #[test]
+    fn which_probes_get_lost_depends_on_the_seed() {
+        let first = lost(world(1, 1));
+        let count = first.iter().filter(|lost| **lost).count();
+        assert!((20..=52).contains(&count), "{count} of 100, at 36 %");
+        assert_eq!(first, lost(world(1, 1)));
+        assert_ne!(first, lost(world(1, 2)), "another measurement of the same cluster");
+    }
 }

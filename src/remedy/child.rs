@@ -28,8 +28,10 @@ pub enum Ending {
     Deadline(Duration),
     /// Killed by us because it said too much.
     TooMuch,
-    /// It did not begin, or its pipes broke.
+    /// It did not begin.
     Failed(String),
+    /// It began, and what it said was lost.
+    Lost(String),
 }
 
 impl std::fmt::Display for Ending {
@@ -40,6 +42,7 @@ impl std::fmt::Display for Ending {
             Self::Deadline(limit) => write!(f, "killed after {} s", limit.as_secs()),
             Self::TooMuch => write!(f, "killed: more than {} MiB of output", MAX_OUTPUT >> 20),
             Self::Failed(why) => write!(f, "not run: {why}"),
+            Self::Lost(why) => write!(f, "killed: its output was lost: {why}"),
         }
     }
 }
@@ -76,7 +79,7 @@ impl Drop for Group {
 }
 
 /// Runs `step` with exactly the environment `env`, for at most `limit`.
-pub async fn run(step: &Step, env: &[(OsString, OsString)], limit: Duration) -> Ended {
+pub(super) async fn run(step: &Step, env: &[(OsString, OsString)], limit: Duration) -> Ended {
     let clock = Instant::now();
     let (ending, stdout, stderr) = match attempt(step, env, limit).await {
         Ok(result) => result,
@@ -131,7 +134,7 @@ async fn attempt(
             Ok((ending, stdout, stderr))
         }
         Ok(Err(Trouble::TooMuch)) => Ok((Ending::TooMuch, Vec::new(), Vec::new())),
-        Ok(Err(Trouble::Pipe(error))) => Err(error),
+        Ok(Err(Trouble::Pipe(error))) => Ok((Ending::Lost(error.to_string()), Vec::new(), Vec::new())),
         Err(_) => Ok((Ending::Deadline(limit), Vec::new(), Vec::new())),
     }
 }

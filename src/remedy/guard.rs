@@ -329,3 +329,7 @@ impl Ticket {
 pub fn later(moment: Timestamp, length: Duration) -> Timestamp {
     moment.checked_add(length).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

@@ -164,13 +164,15 @@ checked!(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
     use regex::Regex;
 
     use super::*;
 
     /// The rules as regular expressions, and the checks beside them.
-    fn rules() -> Vec<(Regex, fn(&str) -> bool)> {
+    static RULES: LazyLock<Vec<(Regex, fn(&str) -> bool)>> = LazyLock::new(|| {
         let pair =
             |rule: &str, check: fn(&str) -> bool| (Regex::new(&format!("^(?:{rule})\\z")).unwrap(), check);
         vec![
@@ -183,7 +185,7 @@ mod tests {
             // Narrower than systemd's: no unit begins with a dash, which would read as an option.
             pair(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]{0,248}\.(scope|slice)", |text| Unit::new(text).is_ok()),
         ]
-    }
+    });
 
     #[test]
     fn what_must_not_pass_does_not() {
@@ -243,7 +245,7 @@ mod tests {
             "[a-z0-9.-]{0,70}", "[a-zA-Z0-9_.:\\\\-]{0,40}(\\.scope|\\.slice)?", "sagetop-[a-z0-9-]{0,30}",
             "[0-9a-f]{62,66}", "(?s).{0,12}",
         ]) {
-            for (rule, check) in rules() {
+            for (rule, check) in RULES.iter() {
                 prop_assert_eq!(rule.is_match(&text), check(&text), "{} {:?}", rule, text);
             }
         }

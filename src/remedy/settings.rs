@@ -21,9 +21,9 @@ pub struct RemedySettings {
     pub kube_context: Option<Clean>,
     /// Namespaces in which objects may be changed.
     pub namespaces: Vec<Clean>,
-    /// kubectl by absolute path; absent, it is looked for in PATH once.
+    /// kubectl, by absolute path; absent, it is looked for in PATH once.
     pub kubectl: Option<PathBuf>,
-    /// ssh by absolute path; absent, it is looked for in PATH once.
+    /// ssh, by absolute path; absent, it is looked for in PATH once.
     pub ssh: Option<PathBuf>,
     /// Who logs in on machines.
     pub ssh_user: Option<Clean>,

@@ -255,3 +255,7 @@ pub fn reference(kind: ObjectKind, name: &str) -> Result<String, NameError> {
 pub fn namespace(name: &str) -> Result<Label, NameError> {
     Label::new(name)
 }
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;

@@ -95,21 +95,45 @@ pub fn off(standing: Option<&Standing>) -> Option<String> {
     }
 }
 
-/// The arguments as a shell would need them: what is between two spaces is one argument.
-pub fn arguments(argv: &[String]) -> Vec<Clean> {
+/// The arguments as a shell would need them: what is between two spaces is one argument. Nothing is
+/// left out and nothing looks like something else: what is not plain ASCII is spelled out.
+pub fn arguments(argv: &[String]) -> Vec<String> {
     let quoted = |arg: &String| {
-        // Never cut: the cap is longer than the text.
-        let clean = Clean::capped(arg, arg.len() + 1);
-        // Options with a value need no quotes in any shell.
         let bare = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-        if !clean.as_str().is_empty() && clean.as_str().chars().all(bare) && !clean.as_str().starts_with('=')
-        {
-            return clean;
+        if !arg.chars().all(printable) {
+            let text: String = arg.chars().map(spelled).collect();
+            // The quotes of bash and zsh in which these escapes count.
+            return format!("$'{}'", text.replace('\'', "\\'"));
         }
-        let quoted = shell_words::quote(clean.as_str()).into_owned();
-        Clean::capped(&quoted, quoted.len() + 1)
+        // Options with a value need no quotes in any shell.
+        if !arg.is_empty() && arg.chars().all(bare) && !arg.starts_with('=') {
+            return arg.clone();
+        }
+        shell_words::quote(arg).into_owned()
     };
     argv.iter().map(quoted).collect()
+}
+
+/// A line of a script, with nothing left out: what is not plain ASCII is spelled out.
+pub fn script_line(line: &str) -> String {
+    if line.chars().all(printable) { line.to_owned() } else { line.chars().map(spelled).collect() }
+}
+
+fn printable(c: char) -> bool {
+    (' '..='~').contains(&c)
+}
+
+/// A character, or its escape.
+fn spelled(c: char) -> String {
+    match c {
+        '\\' => "\\\\".to_owned(),
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        c if printable(c) => c.to_string(),
+        c if u32::from(c) <= 0xffff => format!("\\u{:04x}", u32::from(c)),
+        c => format!("\\U{:08x}", u32::from(c)),
+    }
 }
 
 /// Time left, to the second: `1:42`, `14:05`.
@@ -201,18 +225,25 @@ mod tests {
         assert_eq!(left_changes_in(at(119_000), now), Duration::from_secs(1));
     }
 
+    #[test]
+    fn arguments_show_what_hides() {
+        let argv = ["--a=b", "", "it's", "tab\there", "\u{202e}\\x", "👩"].map(str::to_owned);
+        let shown = ["--a=b", "''", "'it'\\''s'", "$'tab\\there'", "$'\\u202e\\\\x'", "$'\\U0001f469'"];
+        assert_eq!(arguments(&argv), shown);
+    }
+
     proptest! {
-        /// Read by a shell, what is shown is what would be run, as far as it can be shown at all.
+        /// Read by a shell, what is shown is what would be run.
         #[test]
         fn arguments_are_told_apart(argv in prop::collection::vec("[ -~]{0,12}", 1..8)) {
-            let shown: Vec<String> = arguments(&argv).iter().map(ToString::to_string).collect();
-            prop_assert_eq!(shell_words::split(&shown.join(" ")).unwrap(), argv);
+            prop_assert_eq!(shell_words::split(&arguments(&argv).join(" ")).unwrap(), argv);
         }
 
         #[test]
-        fn arguments_are_never_cut(arg in "\\PC{0,400}") {
-            let shown = arguments(std::slice::from_ref(&arg));
-            prop_assert!(shown[0].as_str().chars().count() >= arg.chars().count());
+        fn no_two_arguments_look_alike(a in ".{0,8}", b in ".{0,8}") {
+            let [shown_a, shown_b] = [&a, &b].map(|arg| arguments(std::slice::from_ref(arg)));
+            prop_assert_eq!(shown_a == shown_b, a == b);
+            prop_assert!(shown_a[0].chars().all(printable));
         }
     }
 }

@@ -68,8 +68,8 @@ fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
 
 fn engine(state: &mut State, event: &EngineEvent) -> Vec<Effect> {
     let before = match event {
-        EngineEvent::Remedy(told) => remedy::known(state, told),
-        _ => None,
+        EngineEvent::Remedy(told) => remedy::before(state, told),
+        _ => remedy::Before::default(),
     };
     state.live.apply(event, state.now);
     match event {
@@ -91,7 +91,7 @@ fn engine(state: &mut State, event: &EngineEvent) -> Vec<Effect> {
             state.say(text);
             return remedy::after_verdict(state, slo);
         }
-        EngineEvent::Remedy(told) => return remedy::told(state, told, before.as_ref()),
+        EngineEvent::Remedy(told) => return remedy::told(state, told, &before),
         EngineEvent::Failed { slo, what, why } => {
             let text = format!("{what} failed: {why}");
             if let Some(asked) = slo.as_ref().and_then(|slo| state.asked.get_mut(slo)) {

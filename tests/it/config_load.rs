@@ -204,6 +204,12 @@ fn the_example_shows_the_defaults() {
     assert_eq!(shown.diagnosis, plain.diagnosis);
     assert_eq!(shown.ui.theme, plain.ui.theme);
     let (shown, plain) = (shown.context(None).unwrap(), plain.context(None).unwrap());
+    let (mut remedy, plain_remedy) = (shown.remedy.clone(), plain.remedy.clone());
+    // What has no default is shown with an example.
+    remedy.kubeconfig.clone_from(&plain_remedy.kubeconfig);
+    (remedy.kube_context, remedy.namespaces) = (None, Vec::new());
+    (remedy.kubectl, remedy.ssh, remedy.ssh_user, remedy.ssh_config) = (None, None, None, None);
+    assert_eq!(remedy, plain_remedy);
     assert_eq!(shown.prometheus.timeout, plain.prometheus.timeout);
     assert_eq!(shown.prometheus.concurrency, plain.prometheus.concurrency);
     assert_eq!(shown.prometheus.max_response_mib, plain.prometheus.max_response_mib);

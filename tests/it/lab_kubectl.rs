@@ -179,7 +179,7 @@ fn bad_manners_are_shown() {
 
 /// kubectl 1.33, whose words the stand-in has: the one that `SAGETOP_KUBECTL` names, else what is in `PATH`.
 /// No distribution packages it, so it is not asked for where it is missing.
-fn real() -> Option<String> {
+pub fn real() -> Option<String> {
     let named = std::env::var("SAGETOP_KUBECTL").ok();
     let is_it = |program: &String| {
         let asked = std::process::Command::new(program).args(["version", "--client"]).output();

@@ -183,9 +183,47 @@ async fn faults_strike_and_operators_help() {
         .await
         .map(|text| serde_json::from_str(&text).unwrap())
         .unwrap();
-    assert_eq!(state["faults"].as_array().unwrap().len(), 1);
+    let [fault] = state["faults"].as_array().unwrap().as_slice() else { panic!("{}", state["faults"]) };
+    assert_eq!((&fault["fault"]["kind"], &fault["phase"]), (&"latent".into(), &"active".into()));
+    assert_eq!(fault["injected_ms"], fault["from_ms"], "`at` was 0");
     let exported = &state["export"][0];
     assert!(exported["sent"].as_u64().unwrap() > 0 && exported["failed"] == 0, "{exported}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_lists_the_faults_of_the_script_and_edges_may_be_those_of_traces() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("faults.toml");
+    let fault = |kind: &str, when: &str| format!("[[fault]]\nkind = \"{kind}\"\n{when}\nintensity = 0.1\n");
+    let text = [
+        fault("load-surge", "before = \"50s\"\nfor = \"20s\""),
+        fault("cpu-hog", "service = \"text-service\"\nat = \"0s\"\nfor = \"1h\""),
+        fault("noisy-neighbour", "node = \"node-2\"\nat = \"2h\"\nfor = \"1m\""),
+        fault("version-change", "service = \"text-service\"\nbefore = \"50s\"\nfor = \"1s\""),
+    ];
+    std::fs::write(&script, text.concat()).unwrap();
+    let args = ["--app", "social-network", "--history", "1m", "--edges", "traced", "--faults"];
+    let lab = Lab::start(&[&args[..], &[script.to_str().unwrap()]].concat());
+    let state: Value = serde_json::from_str(
+        &reqwest::get(format!("{}/lab/v1/state", lab.url("control"))).await.unwrap().text().await.unwrap(),
+    )
+    .unwrap();
+    let faults = state["faults"].as_array().unwrap();
+    let phases: Vec<&str> = faults.iter().map(|fault| fault["phase"].as_str().unwrap()).collect();
+    assert_eq!(phases, ["over", "active", "to come", "active"]);
+    let ms = |i: usize, key: &str| faults[i][key].as_i64().unwrap();
+    assert_eq!(ms(2, "from_ms") - ms(1, "from_ms"), 7_200_000);
+    assert_eq!(ms(0, "until_ms") - ms(0, "from_ms"), 20_000);
+    assert!((0..20_000).contains(&(state["clock_ms"].as_i64().unwrap() - ms(1, "from_ms"))));
+    assert!(faults.iter().all(|fault| fault["injected_ms"].is_null()), "nobody injected them");
+    assert!(faults[3]["until_ms"].is_null(), "a new version stays");
+
+    let edges = lab.query("count by (client, server) (traces_service_graph_request_total)").await;
+    let has = |client: &str, server: &str| {
+        edges.iter().any(|edge| edge["metric"]["client"] == client && edge["metric"]["server"] == server)
+    };
+    assert!(has("post-storage-service", "post-storage-memcached"), "{edges:?}");
+    assert!(!has("home-timeline-service", "post-storage-service"), "its caller reports no span");
 }
 
 fn run(program: &Path, args: &[&str]) -> String {

@@ -80,6 +80,8 @@ async fn the_page_names_every_field() {
         (&["graph"], "sagetop.graph/1"),
         (&["doctor"], "sagetop.doctor/1"),
         (&["config", "check"], "sagetop.config/1"),
+        (&["actions"], "sagetop.actions/1"),
+        (&["actions", "verify-journal"], "sagetop.journal/1"),
     ] {
         let (_, out, err) = run(home.path(), &[args, &["--json"]].concat()).await;
         let value: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{args:?}: {e}\n{out}{err}"));

@@ -109,6 +109,7 @@ impl Checker<'_> {
         must(root.chance == ChanceFile::Always, "chance", "the root of a flow always happens");
         must(root.repeat == RepeatFile::Once, "repeat", "the root of a flow happens once");
         must(root.awaited, "awaited", "users wait for the root of a flow");
+        must(!root.optional, "optional", "the root of a flow has no caller to go on without it");
         must(root.client_span.is_none(), "client_span", "the root of a flow has no caller to report a span");
         must(
             root.transport != Some(Transport::Local),
@@ -139,6 +140,12 @@ impl Checker<'_> {
         if let Some(timeout) = call.timeout_ms {
             positive(timeout, format_args!("{path}.timeout_ms"), problems);
         }
+        let fine = call.awaited || !call.optional;
+        problems.unless(
+            fine,
+            format_args!("{path}.optional"),
+            "nobody waits for the call, so nobody minds its failure",
+        );
         let few = call.retries <= 10;
         problems.unless(few, format_args!("{path}.retries"), "a call is tried again 10 times at most");
         for (i, stage) in call.stages.iter().enumerate() {

@@ -131,6 +131,7 @@ impl<'a> Expander<'a> {
             }),
             bytes: Bytes { request: bytes.request, response: bytes.response },
             awaited: call.awaited,
+            optional: call.optional,
             timeout_ms: call.timeout_ms,
             retries: call.retries,
             stages: self.stages(&call.stages, here, path)?,

@@ -65,6 +65,7 @@ fn call(service: &str, stages: Vec<Vec<Step>>) -> CallFile {
         disk: None,
         bytes: None,
         awaited: true,
+        optional: false,
         timeout_ms: None,
         retries: 0,
         note: None,

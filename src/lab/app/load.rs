@@ -3,7 +3,7 @@
 
 use super::error::Problems;
 use super::file::Settings;
-use super::{Application, Call, Chance, Flow, Repeat, ServiceId, sites};
+use super::{Application, Call, Chance, Flow, Repeat, ServiceId, Site, sites};
 
 /// Length of a CFS period in seconds, the kernel's default: a container that has used its quota
 /// waits for the next one.
@@ -35,6 +35,37 @@ pub struct Utilisation {
     pub variance: f64,
     /// CPU-seconds that a single call may well need: its mean and some deviations, of the largest.
     pub single: f64,
+    /// Bytes a second that come in and go out, on either side of a call.
+    pub bytes: (f64, f64),
+}
+
+/// Calls of one service by another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Edge {
+    /// The caller.
+    pub from: ServiceId,
+    /// The callee.
+    pub to: ServiceId,
+    /// Calls per second.
+    pub calls: f64,
+}
+
+/// Expected calls between services at the application's mean rate, while nothing is wrong.
+pub fn edges(app: &Application) -> Vec<Edge> {
+    let mut edges: Vec<Edge> = Vec::new();
+    for flow in &app.flows {
+        let table = sites(flow);
+        for (site, times) in table.iter().zip(visits(app, &table)) {
+            let caller = site.parent.and_then(|parent| table.get(parent as usize));
+            let Some(from) = caller.map(|caller| caller.call.service) else { continue };
+            let (to, calls) = (site.call.service, app.rate * flow.share * times);
+            match edges.iter_mut().find(|edge| (edge.from, edge.to) == (from, to)) {
+                Some(edge) => edge.calls += calls,
+                None => edges.push(Edge { from, to, calls }),
+            }
+        }
+    }
+    edges
 }
 
 /// Expected load of every service, by [`ServiceId`], while nothing is wrong: no time-outs, retries
@@ -68,17 +99,26 @@ struct Share {
 
 fn add(app: &Application, flow: &Flow, all: &mut [Utilisation]) {
     let mut shares = vec![Share::default(); app.services.len()];
+    let rate = app.rate * flow.share;
     let table = sites(flow);
-    let mut visits: Vec<f64> = Vec::with_capacity(table.len());
-    for site in &table {
-        let above = site.parent.and_then(|parent| visits.get(parent as usize)).copied().unwrap_or(1.0);
-        let times = above * frequency(app, site.call);
-        visits.push(times);
+    for (site, times) in table.iter().zip(visits(app, &table)) {
         if let Some(share) = shares.get_mut(site.call.service) {
             share.demand(site.call, times);
         }
+        let (request, response) = (
+            f64::from(site.call.bytes.request) * rate * times,
+            f64::from(site.call.bytes.response) * rate * times,
+        );
+        let mut carry = |service: ServiceId, received: f64, sent: f64| {
+            if let Some(load) = all.get_mut(service) {
+                load.bytes = (load.bytes.0 + received, load.bytes.1 + sent);
+            }
+        };
+        carry(site.call.service, request, response);
+        if let Some(caller) = site.parent.and_then(|parent| table.get(parent as usize)) {
+            carry(caller.call.service, response, request);
+        }
     }
-    let rate = app.rate * flow.share;
     for (load, share) in all.iter_mut().zip(shares) {
         load.calls += rate * share.calls;
         load.cpu += rate * share.cpu;
@@ -99,6 +139,16 @@ impl Share {
         self.single = self.single.max(mean * (1.0 + LARGE * call.cpu.cv));
         self.second += times * mean.powi(2) * (1.0 + call.cpu.cv.powi(2));
     }
+}
+
+/// How often each call of a flow's table is expected in one request.
+fn visits(app: &Application, table: &[Site<'_>]) -> Vec<f64> {
+    let mut visits: Vec<f64> = Vec::with_capacity(table.len());
+    for site in table {
+        let above = site.parent.and_then(|parent| visits.get(parent as usize)).copied().unwrap_or(1.0);
+        visits.push(above * frequency(app, site.call));
+    }
+    visits
 }
 
 /// How often a call is expected to happen each time its caller works.

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use error::{AppError, Problem};
 pub use estimate::healthy_tail_ms;
 pub use library::{from_json, json, named, names, open, schema};
-pub use load::{CFS_PERIOD_S, Utilisation, offered};
+pub use load::{CFS_PERIOD_S, Edge, Utilisation, edges, offered};
 pub use operation::operation;
 pub use sites::{Site, sites};
 
@@ -181,6 +181,8 @@ pub struct Call {
     pub bytes: Bytes,
     /// False when the caller goes on without waiting.
     pub awaited: bool,
+    /// True when the caller goes on without the answer if it fails.
+    pub optional: bool,
     /// Limit on the whole call, after which the caller gives up.
     pub timeout_ms: Option<f64>,
     /// How often a call that failed or timed out is tried again.

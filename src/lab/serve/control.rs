@@ -9,6 +9,7 @@
 //!
 //! All of them want the lab's token, as a bearer token or in the path.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,9 +21,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use futures_util::stream;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
-use crate::lab::standin::{ClusterApi, KubeRequest, Manners, SshRequest};
+use crate::lab::standin::{ClusterApi, KubeRequest, Manners, SshRequest, Watch};
 
 /// The user that the token stands for, as rights and refusals name it.
 const USER: &str = "sagetop";
@@ -97,7 +99,12 @@ async fn kube(
         user: USER.to_owned(),
         body: body.to_vec(),
     };
-    let answer = control.api().handle(request);
+    let watch = control.api().watch(&request);
+    let answer = match watch {
+        Some(Ok(watch)) => return watched(control, watch),
+        Some(Err(refused)) => refused,
+        None => control.api().handle(request),
+    };
     if answer.lost {
         return broken();
     }
@@ -114,6 +121,28 @@ async fn kube_of_path(
     body: Bytes,
 ) -> Response {
     kube(state, Path(path), query, method, headers, body).await
+}
+
+/// An answer that goes on for as long as the watch: a line an event.
+fn watched(control: Control, watch: Watch) -> Response {
+    let until = Instant::now() + watch.lasts();
+    let events = stream::unfold((control, watch, false), move |(control, mut watch, over)| async move {
+        if over {
+            return None;
+        }
+        let text = |events: &[Value]| events.iter().map(|event| format!("{event}\n")).collect::<String>();
+        loop {
+            let events = control.api().events(&mut watch);
+            if !events.is_empty() {
+                return Some((Ok::<_, Infallible>(text(&events)), (control, watch, false)));
+            }
+            if !timeout_at(until, watch.changed()).await.unwrap_or(false) {
+                let last = watch.bookmark()?;
+                return Some((Ok(text(&[last])), (control, watch, true)));
+            }
+        }
+    });
+    ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(events)).into_response()
 }
 
 /// An answer that breaks off before it is complete.

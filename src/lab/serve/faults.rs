@@ -1,6 +1,6 @@
 //! The control endpoint: what the lab is, what is broken, and breaking something.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use crate::lab::app::Application;
 use crate::lab::cluster::Cluster;
 use crate::lab::export::Exporter;
-use crate::lab::fault::Fault;
+use crate::lab::fault::FaultKind;
 use crate::lab::live::Orders;
 use crate::lab::script;
 use crate::lab::stage::Plan;
-use crate::lab::world::Stores;
+use crate::lab::world::{Known, Stores};
 
 /// What the handlers share.
 struct Control {
@@ -25,14 +25,15 @@ struct Control {
     cluster: Cluster,
     orders: Orders,
     collectors: Vec<Arc<Exporter>>,
-    /// Faults injected here, and when by the lab's clock in milliseconds.
-    faults: Mutex<Vec<(i64, Fault)>>,
+    /// Simulated time zero, in milliseconds since the epoch.
+    epoch_ms: i64,
 }
 
 /// `GET /lab/v1/state`; `POST /lab/v1/faults` takes a script of faults as TOML, whose `at` counts from now.
 pub fn router(stores: Arc<Stores>, plan: &Plan, orders: Orders, collectors: Vec<Arc<Exporter>>) -> Router {
     let (app, cluster) = (plan.app.clone(), plan.cluster.clone());
-    let control = Control { stores, app, cluster, orders, collectors, faults: Mutex::default() };
+    let epoch_ms = plan.measurement.epoch_ns.div_euclid(1_000_000);
+    let control = Control { stores, app, cluster, orders, collectors, epoch_ms };
     Router::new()
         .route("/lab/v1/state", get(state))
         .route("/lab/v1/faults", post(inject))
@@ -40,8 +41,8 @@ pub fn router(stores: Arc<Stores>, plan: &Plan, orders: Orders, collectors: Vec<
 }
 
 async fn state(State(control): State<Arc<Control>>) -> Json<Value> {
-    let faults = control.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let faults = faults.into_iter().map(|(at, fault)| json!({ "injected_ms": at, "fault": fault }));
+    let known = control.stores.faults.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let faults = known.iter().map(|known| described(known, control.epoch_ms, control.stores.clock_ms()));
     Json(json!({
         "schema": "sagetop.lab-state/1",
         "app": control.app.name,
@@ -53,6 +54,29 @@ async fn state(State(control): State<Arc<Control>>) -> Json<Value> {
         "faults": faults.collect::<Vec<_>>(),
         "export": control.collectors.iter().map(|collector| exported(collector)).collect::<Vec<_>>(),
     }))
+}
+
+/// A fault with its times by the lab's clock.
+fn described(known: &Known, epoch_ms: i64, now_ms: i64) -> Value {
+    let at = |seconds: f64| epoch_ms.saturating_add((seconds * 1e3) as i64);
+    let from = at(known.fault.from_s);
+    // A new version stays.
+    let stays = matches!(known.fault.kind, FaultKind::VersionChange { .. });
+    let until = (!stays).then(|| at(known.fault.until_s));
+    let phase = match now_ms {
+        now if now < from => "to come",
+        now if until.is_none_or(|until| now < until) => "active",
+        _ => "over",
+    };
+    json!({
+        "id": known.fault.id,
+        "fault": known.fault.kind,
+        "intensity": known.fault.intensity,
+        "from_ms": from,
+        "until_ms": until,
+        "phase": phase,
+        "injected_ms": known.injected.map(|at| epoch_ms.saturating_add_unsigned(at / 1_000_000)),
+    })
 }
 
 /// What has become of the spans for a collector.
@@ -83,7 +107,5 @@ async fn inject(State(control): State<Arc<Control>>, text: String) -> Response {
             return refuse(error);
         }
     }
-    let mut known = control.faults.lock().unwrap_or_else(PoisonError::into_inner);
-    known.extend(faults.iter().map(|fault| (now, fault.clone())));
     Json(json!({ "injected": faults })).into_response()
 }

@@ -301,7 +301,11 @@ impl Simulation {
             return self.call(call.slot, Some(caller.call), site_index, turn);
         }
         if site.awaited {
-            self.requests.frame_mut(caller).failed |= failed;
+            if site.optional {
+                self.requests.slots[call.slot as usize].degraded |= failed;
+            } else {
+                self.requests.frame_mut(caller).failed |= failed;
+            }
             self.one_less(caller);
         }
     }

@@ -6,7 +6,7 @@ use super::random::{Key, LogNormal, Purpose};
 use super::replica::Life;
 use super::requests::Stage;
 use super::tables::SiteChance;
-use super::{Nanos, Simulation};
+use super::{Nanos, Outcome, Simulation};
 use crate::lab::app::{Kind, Repeat};
 
 impl Simulation {
@@ -175,6 +175,7 @@ impl Simulation {
                 return *met == of;
             }
             SiteChance::Shared { draw, probability } => (draw, probability),
+            SiteChance::MissOf { cache, .. } if self.went_without(caller, cache) => return true,
             SiteChance::MissOf { cache, keys, draw } => {
                 let hit =
                     self.app.services[cache as usize].hit_ratio * self.services[cache as usize].env.hits;
@@ -188,6 +189,19 @@ impl Simulation {
             *made = 1 + u8::from(u < probability);
         }
         *made == 2
+    }
+
+    /// Whether an optional call of `caller` to `service` has failed.
+    fn went_without(&self, caller: CallRef, service: u32) -> bool {
+        let request = &self.requests.slots[caller.slot as usize];
+        request.degraded
+            && request.calls.iter().zip(&request.frames).skip(caller.call as usize + 1).any(
+                |(call, frame)| {
+                    let site = &self.tables.sites[frame.site as usize];
+                    let failed = frame.told && call.outcome != Outcome::Ok;
+                    call.parent == caller.call && failed && site.optional && site.service == service
+                },
+            )
     }
 
     /// One awaited call of the stage less; after the last the callee goes on.

@@ -4,10 +4,9 @@
 //! an intensity means the same for a busy service and an idle one.
 
 use super::error::SimError;
-use super::needs::{Edge, Need};
 use super::{MILLISECOND, Nanos, SECOND};
 use crate::domain::Resource;
-use crate::lab::app::{Application, ServiceId};
+use crate::lab::app::{Application, Edge, ServiceId, Utilisation};
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::{Fault, FaultKind};
 
@@ -112,7 +111,7 @@ pub fn resource_of(kind: &FaultKind) -> Resource {
 pub(super) struct Scales<'a> {
     pub app: &'a Application,
     pub cluster: &'a Cluster,
-    pub needs: &'a [Need],
+    pub needs: &'a [Utilisation],
     pub edges: &'a [Edge],
 }
 
@@ -199,7 +198,7 @@ impl Scales<'_> {
         let node = placement.first().map_or(1, |node| self.cluster.nodes[*node].cores);
         let most = f64::from(self.app.services[service].threads.min(node).max(1));
         let cap = self.app.services[service].cpu_limit.map_or(most, |limit| limit.min(most));
-        let need = self.needs[service].cores / placement.len().max(1) as f64;
+        let need = self.needs[service].cpu / placement.len().max(1) as f64;
         (cap, need.max(1e-4))
     }
 

@@ -12,7 +12,6 @@ mod error;
 mod lifecycle;
 mod load;
 mod memory;
-mod needs;
 mod net;
 mod node;
 mod queue;

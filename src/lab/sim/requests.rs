@@ -65,6 +65,8 @@ pub(super) struct Slot {
     pub draws: Vec<u8>,
     /// Calls that have reached each meeting point.
     pub met: Vec<u32>,
+    /// An optional call has failed.
+    pub degraded: bool,
 }
 
 impl Slot {
@@ -120,6 +122,7 @@ impl Requests {
         slot.frames.clear();
         slot.draws.clear();
         slot.met.clear();
+        slot.degraded = false;
         self.free.push(index);
     }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::effects::{Effect, Neighbour};
 use super::error::SimError;
 use super::load::Source;
-use super::needs::{Edge, Need, edges, needs};
 use super::net::stack;
 use super::node::Claim;
 use super::queue::{CallRef, Event, Queue, What};
@@ -16,7 +15,7 @@ use super::requests::Requests;
 use super::settings::Settings;
 use super::tables::Tables;
 use super::{Env, Nanos, Observer, memory};
-use crate::lab::app::{Application, ServiceId};
+use crate::lab::app::{Application, Edge, ServiceId, Utilisation, edges, offered};
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
 
@@ -30,7 +29,8 @@ pub struct Simulation {
     pub(super) cluster: Cluster,
     pub(super) settings: Settings,
     pub(super) tables: Tables,
-    pub(super) needs: Vec<Need>,
+    /// What each service needs at the mean load.
+    pub(super) needs: Vec<Utilisation>,
     pub(super) edges: Vec<Edge>,
     /// Services at which requests enter.
     pub(super) entries: BTreeSet<ServiceId>,
@@ -70,7 +70,7 @@ impl Simulation {
         let key = Key::new(settings.seed);
         let load_key = key.with(LOAD);
         let timeouts = vec![VecDeque::new(); tables.sites.len()];
-        let (needs, edges) = (needs(&app), edges(&app));
+        let (needs, edges) = (offered(&app), edges(&app));
         let mut simulation = Self {
             entries: app.flows.iter().map(|flow| flow.root.service).collect(),
             services: app.services.iter().map(ServiceState::new).collect(),

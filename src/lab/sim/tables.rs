@@ -25,6 +25,7 @@ pub(super) struct Site {
     /// Bytes of request and response.
     pub bytes: (f64, f64),
     pub awaited: bool,
+    pub optional: bool,
     pub timeout: Option<Nanos>,
     pub retries: u16,
     /// Indices into [`Tables::stages`].
@@ -148,6 +149,7 @@ impl<'a> Compiler<'a> {
             }),
             bytes: (f64::from(call.bytes.request), f64::from(call.bytes.response)),
             awaited: call.awaited,
+            optional: call.optional,
             timeout: call.timeout_ms.map(|ms| (ms * MILLISECOND as f64) as Nanos),
             // The load generator does not try again.
             retries: if caller.is_some() { call.retries.min(100) as u16 } else { 0 },

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 pub use connection::{ADDRESS, TOKEN};
 pub use install::{CONTEXT, InstallError, Installed, install};
-pub use kube::{ClusterApi, KubeRequest, KubeResponse, Manners};
+pub use kube::{ClusterApi, KubeRequest, KubeResponse, Manners, Watch};
 pub use node::{SshRequest, SshResponse};
 
 /// What a stand-in prints, and its exit code.

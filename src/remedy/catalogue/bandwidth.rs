@@ -69,6 +69,7 @@ pub fn of_template(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
     let place = (site.object.namespace(), site.object.name());
     Ok(Draft {
         kind: ActionKind::CniBandwidth,
+        partial: false,
         write: Write {
             target: site.object.target(site.kind, &site.context),
             edit: Edit::Patch { resize: false, keeps: Vec::new(), fields: vec![field] },
@@ -109,6 +110,7 @@ pub fn of_pod(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
     }
     Ok(Draft {
         kind: ActionKind::CiliumBandwidth,
+        partial: site.pods.len() > 1 && want.node.is_none(),
         write: Write {
             target: pod.target(ObjectKind::Pod, &site.context),
             edit: Edit::Annotate {

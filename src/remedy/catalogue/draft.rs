@@ -50,6 +50,8 @@ impl Want<'_> {
 pub struct Draft {
     /// Which.
     pub kind: ActionKind,
+    /// Whether it helps only some of the service's replicas, and no machine is blamed.
+    pub partial: bool,
     /// What would be written.
     pub write: Write,
     /// The same for people.

@@ -89,6 +89,7 @@ pub fn draft(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
     let place = (object.namespace(), name);
     Ok(Draft {
         kind: ActionKind::AutoscalerFloor,
+        partial: false,
         write: Write {
             target: object.target(kind.kind, &site.context),
             edit: Edit::Patch {

@@ -53,3 +53,6 @@ pub fn draft(kind: ActionKind, site: &Site<'_>, want: &Want<'_>) -> Result<Draft
         | ActionKind::IoMax => Err(Unfit::Silent),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,7 @@ pub fn draft(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
     }
     Ok(Draft {
         kind: ActionKind::ResizePod,
+        partial: count > 1 && want.node.is_none(),
         write: Write {
             target: pod.target(ObjectKind::Pod, &site.context),
             edit: Edit::Patch {

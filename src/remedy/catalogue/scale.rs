@@ -61,6 +61,7 @@ pub fn draft(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
     let place = (site.object.namespace(), name);
     Ok(Draft {
         kind: ActionKind::ScaleOut,
+        partial: false,
         write: Write {
             target: site.object.target(site.kind, &site.context),
             edit: Edit::Scale { from: now, to: amount.to, version: Some(site.object.version().to_owned()) },

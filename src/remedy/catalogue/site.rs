@@ -35,7 +35,7 @@ pub struct Site<'a> {
     pub rollout: Rollout,
     /// All pods of its machines, where they may be read.
     pub neighbours: BTreeMap<String, Vec<Object>>,
-    /// What Cilium's agent says of its bandwidth manager, where there is one.
+    /// Whether Cilium's bandwidth manager is on; `None` without Cilium.
     pub cilium: Option<bool>,
 }
 

@@ -71,6 +71,7 @@ pub fn draft(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
     let place = (site.object.namespace(), site.object.name());
     Ok(Draft {
         kind: ActionKind::ResizeTemplate,
+        partial: false,
         write: Write {
             target: site.object.target(site.kind, &site.context),
             edit: Edit::Patch {

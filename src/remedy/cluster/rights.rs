@@ -35,7 +35,10 @@ pub fn needed(write: &Write) -> Vec<Right> {
     let right = |verb, subresource| Right { verb, kind: write.target.kind, subresource };
     match &write.edit {
         Edit::Scale { .. } => vec![right("get", Some("scale")), right("update", Some("scale"))],
-        Edit::Patch { resize: true, .. } => vec![right("patch", Some("resize"))],
+        // kubectl reads what it patches, and through the same subresource.
+        Edit::Patch { resize: true, .. } => {
+            vec![right("get", Some("resize")), right("patch", Some("resize"))]
+        }
         Edit::Patch { resize: false, .. } | Edit::Annotate { .. } => vec![right("patch", None)],
     }
 }

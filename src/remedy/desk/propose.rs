@@ -61,17 +61,10 @@ impl Basis {
         let site = Site::read(kubectl, views, &self.service, self.wide()).await;
         let mut site = site.map_err(|why| Unfit::because(no_site(&self.service, &why)))?;
         if matches!(self.kind, ActionKind::CiliumBandwidth | ActionKind::CniBandwidth) {
-            site.cilium = cilium(kubectl).await;
+            site.cilium = kubectl.cilium_limits_bandwidth().await.ok();
         }
         draft(self.kind, &site, &self.want())
     }
-}
-
-/// Whether Cilium's bandwidth manager is on; `None` without Cilium.
-async fn cilium(kubectl: &Kubectl) -> Option<bool> {
-    let status = kubectl.cilium_status().await.ok()?;
-    let line = status.lines().find(|line| line.trim_start().starts_with("BandwidthManager:"))?;
-    Some(line.contains("EDT"))
 }
 
 fn no_site(service: &ServiceName, why: &NoSite) -> String {
@@ -108,7 +101,7 @@ impl Desk {
         let (bases, mut notes) = bases(&verdict, readings, self.forecasts.get(&slo), &self.settings);
         let (kubectl, settings) = (self.kubectl.clone(), self.settings.clone());
         self.spawn(async move {
-            let mut proposals = Vec::new();
+            let mut found: Vec<(bool, Proposal, Basis)> = Vec::new();
             if !bases.is_empty() {
                 let (views, unread) = views(&kubectl, &settings).await;
                 notes.extend(unread);
@@ -116,7 +109,8 @@ impl Desk {
                     match basis.draft(&kubectl, &views).await {
                         Ok(mut draft) => {
                             draft.obstacles.extend(missing(&kubectl, &draft.write).await);
-                            proposals.push((proposal(draft, &basis), basis));
+                            let partial = draft.partial;
+                            found.push((partial, proposal(draft, &basis), basis));
                         }
                         Err(Unfit::Silent) => {}
                         Err(Unfit::Told(why)) => {
@@ -127,10 +121,14 @@ impl Desk {
                         }
                     }
                 }
-                if proposals.is_empty() {
+                // The verdict's order, but what is refused comes last, and before that what covers one of
+                // several replicas.
+                found.sort_by_key(|(partial, proposal, _)| (proposal.refusal().is_some(), *partial));
+                if found.is_empty() {
                     notes.insert(0, Clean::new("nothing in the catalogue fits"));
                 }
             }
+            let proposals = found.into_iter().map(|(_, proposal, basis)| (proposal, basis)).collect();
             Inner::Proposed { slo, proposals, notes }
         });
     }
@@ -226,10 +224,6 @@ pub fn bases(
             }
         }
     }
-    // What covers all of a service goes before what covers one of its pods, unless a machine is blamed.
-    bases.sort_by_key(|basis| {
-        basis.kind == ActionKind::ResizePod && basis.node.is_none() && verdict.culprits.len() > 1
-    });
     (bases, notes)
 }
 

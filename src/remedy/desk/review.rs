@@ -19,7 +19,7 @@ use crate::remedy::kind::Risk;
 use crate::remedy::kubectl::{Kubectl, complaint};
 use crate::remedy::log::line;
 use crate::remedy::names::Label;
-use crate::remedy::operation::{OperationId, Phase};
+use crate::remedy::operation::{OperationId, Outcome, Phase};
 use crate::remedy::plan::{Approval, Confirmation, Digest, Plan};
 use crate::remedy::proposal::{Obstacle, ProposalId, Weight};
 use crate::remedy::runner::Update;
@@ -100,6 +100,7 @@ impl Desk {
             };
             let draft = Draft {
                 kind: operation.kind,
+                partial: false,
                 write,
                 changes: Write::turned(&operation.changes),
                 risk,
@@ -179,12 +180,13 @@ impl Desk {
     }
 
     fn circumstances(&self, approval: &Approval) -> Circumstances {
-        let pending = self
-            .operations
-            .values()
-            .find(|kept| matches!(kept.operation.phase, Phase::Running | Phase::ReadBack));
+        let decided =
+            |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Applied | Outcome::NotApplied(_)));
+        let pending = self.operations.values().map(|kept| &kept.operation).find(|operation| {
+            matches!(operation.phase, Phase::Running | Phase::ReadBack) && !decided(&operation.outcome)
+        });
         let busy = match pending {
-            Some(kept) => Some(format!("{} is not decided yet: wait for it", kept.operation.target)),
+            Some(operation) => Some(format!("{} is not decided yet: wait for it", operation.target)),
             None if self.confirming => Some("another approval is being carried out".to_owned()),
             None => None,
         };

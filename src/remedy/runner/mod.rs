@@ -226,6 +226,11 @@ impl Runner {
             let text = holder.as_ref().and_then(|lease| lease.pointer(pointer)).and_then(Value::as_str);
             Clean::new(text.unwrap_or("unknown"))
         };
+        // One of ours that has ended, or died and was read back since, holds nobody up. It is given back
+        // with this one.
+        if self.has_ended(text("/metadata/annotations/sagetop~1op").as_str()) {
+            return Ok(Lease::Held);
+        }
         let renewed = text("/spec/renewTime");
         let runs_out = super::books::runs_out(renewed.as_str());
         if runs_out.is_some_and(|at| at < Timestamp::now()) {
@@ -237,6 +242,14 @@ impl Runner {
             return Ok(Lease::Without(Clean::new(&why)));
         }
         Err(Clean::new(&format!("{} is acting on it since {renewed}", text("/spec/holderIdentity"))))
+    }
+
+    /// Whether this journal tells how the operation of this name ended.
+    fn has_ended(&self, op: &str) -> bool {
+        let ended = |record: &Record| {
+            matches!(record, Record::Result { .. }) && record.op().is_some_and(|ended| ended.0.as_str() == op)
+        };
+        self.journal.entries().iter().any(|entry| ended(&entry.record))
     }
 
     /// Leaves a mark on the object, so that another one's sagetop sees that something was done.

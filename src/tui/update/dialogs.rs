@@ -4,7 +4,7 @@ use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use super::remedy;
+use super::{moves, remedy};
 use crate::engine::Request;
 use crate::remedy::Ask;
 use crate::tui::action::Action;
@@ -80,8 +80,7 @@ fn edit(input: &mut Input, key: KeyEvent, burst: bool) -> bool {
 }
 
 fn act(state: &mut State, key: KeyEvent, chord: Chord, action: Option<Action>, focus: Focus) -> Vec<Effect> {
-    // The lines of the plan, and those that are visible at once.
-    let (lines, page) = view::review_extent(state);
+    let extent = view::review_extent(state);
     let Some(review) = &mut state.review else { return Vec::new() };
     match action {
         Some(Action::NextSlo | Action::Unfold) => review.step(true),
@@ -94,15 +93,15 @@ fn act(state: &mut State, key: KeyEvent, chord: Chord, action: Option<Action>, f
             | Action::Top
             | Action::Bottom),
         ) => {
-            let last = lines.saturating_sub(page);
-            review.offset = super::moves::target(action, review.offset.min(last), last + 1, page);
+            let last = extent.lines.saturating_sub(extent.page);
+            let at = review.offset.min(last);
+            review.offset = moves::target(action, at, last + 1, extent.page);
         }
         Some(Action::Back | Action::Quit) => return remedy::cancel(state),
         Some(Action::NextTheme) => state.themes.step(),
         Some(Action::Arm) => return remedy::arm(state),
         Some(Action::Copy) => {
-            let text = remedy_words::arguments(&review.plan.step.argv);
-            let text = text.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            let text = remedy_words::arguments(&review.plan.step.argv).join(" ");
             state.say("command copied, if your terminal allows it (OSC 52)");
             return vec![Effect::Copy(text)];
         }
@@ -163,10 +162,8 @@ fn arming(state: &mut State, key: KeyEvent, chord: Chord) -> Vec<Effect> {
             let text = format!("type {} to arm, or esc", arming.name);
             state.say(text);
         }
-        _ if is_text(chord) => {
-            if edit(&mut arming.input, key, burst) {
-                state.say("that came too fast to be typed: type it");
-            }
+        _ if is_text(chord) && edit(&mut arming.input, key, burst) => {
+            state.say("that came too fast to be typed: type it");
         }
         _ => {}
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{diagnose, go};
 use crate::domain::Clean;
 use crate::engine::Request;
-use crate::remedy::{Ask, Operation, OperationId, Outcome, Phase, Plan, Told};
+use crate::remedy::{Ask, Operation, Outcome, Phase, Plan, Told};
 use crate::tui::action::Action;
 use crate::tui::effect::Effect;
 use crate::tui::remedy_words as words;
@@ -187,8 +187,26 @@ pub(super) fn held_back(state: &State) -> Option<String> {
     review.held_back(state.now, state.live.engine_gone)
 }
 
+/// What was known before something was told.
+#[derive(Default)]
+pub(super) struct Before {
+    /// The operation that the told one replaces.
+    operation: Option<Arc<Operation>>,
+    /// Whether writing was possible.
+    armed: bool,
+}
+
+/// What is known before `told` is taken in.
+pub(super) fn before(state: &State, told: &Told) -> Before {
+    let operation = match told {
+        Told::Operation(o) => state.ledger().find(&o.id).cloned(),
+        _ => None,
+    };
+    Before { operation, armed: state.ledger().armed(state.now).is_some() }
+}
+
 /// What the engine tells about remedies.
-pub(super) fn told(state: &mut State, told: &Told, before: Option<&Arc<Operation>>) -> Vec<Effect> {
+pub(super) fn told(state: &mut State, told: &Told, before: &Before) -> Vec<Effect> {
     match told {
         Told::Standing(_) if state.screen == Screen::Actions => return propose_if_needed(state),
         Told::Standing(_) | Told::Command(_) => {}
@@ -207,9 +225,10 @@ pub(super) fn told(state: &mut State, told: &Told, before: Option<&Arc<Operation
                 state.arming = None;
                 state.say(format!("armed until {} UTC", until.strftime("%H:%M:%S")));
             }
-            None => state.say("not armed: nothing can be written"),
+            None if before.armed => state.say("not armed: nothing can be written"),
+            None => {}
         },
-        Told::Operation(operation) => operated(state, operation, before),
+        Told::Operation(operation) => operated(state, operation, before.operation.as_ref()),
         Told::Refused { what, why } => {
             state.awaited = None;
             state.approved = None;
@@ -282,15 +301,6 @@ fn is_new(before: Option<&Arc<Operation>>, now: &Operation, what: impl Fn(&Opera
 /// The first key of an action.
 fn key(state: &State, action: Action) -> String {
     state.keymap.keys(action).first().map_or_else(|| action.name().to_owned(), |k| k.label(state.ascii))
-}
-
-/// The operation a told one replaces.
-pub(super) fn known(state: &State, told: &Told) -> Option<Arc<Operation>> {
-    let id: &OperationId = match told {
-        Told::Operation(o) => &o.id,
-        _ => return None,
-    };
-    state.ledger().find(id).cloned()
 }
 
 /// What is copied of the selected line.

@@ -81,11 +81,10 @@ fn settle_review(state: &mut State) {
     if state.review.is_none() {
         return;
     }
-    let (lines, page) = view::review_extent(state);
-    let needed = view::review_needed(state);
+    let extent = view::review_extent(state);
     if let Some(review) = &mut state.review {
-        review.offset = review.offset.min(lines.saturating_sub(page));
-        review.read |= review.offset + page >= needed;
+        review.offset = review.offset.min(extent.lines.saturating_sub(extent.page));
+        review.read |= review.offset + extent.page >= extent.needed;
     }
 }
 

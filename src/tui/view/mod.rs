@@ -25,6 +25,7 @@ use ratatui::layout::Rect;
 use super::state::{Screen, State};
 use super::theme::Theme;
 
+pub(in crate::tui) use review::Extent;
 pub(in crate::tui) use slos::sample_age;
 
 /// Where the parts of the screen are. Parts that do not fit are empty.
@@ -113,14 +114,9 @@ pub(super) fn actions_extent(state: &State) -> (usize, Range<usize>) {
     actions::extent(state, body)
 }
 
-/// Lines of the plan in the dialog, and those that are visible at once.
-pub(super) fn review_extent(state: &State) -> (usize, usize) {
+/// How much of the plan in the dialog there is to read.
+pub(super) fn review_extent(state: &State) -> Extent {
     review::extent(state, layout(state, screen_area(state)).body)
-}
-
-/// Lines of the plan that must have been visible before it can be approved.
-pub(super) fn review_needed(state: &State) -> usize {
-    review::needed(state, layout(state, screen_area(state)).body)
 }
 
 /// Lines of the help.

@@ -26,7 +26,7 @@ pub struct Bench {
     pub heard: UnboundedSender<Heard>,
     told: UnboundedReceiver<Told>,
     pub seen: Vec<Told>,
-    pub state: Arc<TempDir>,
+    _state: Arc<TempDir>,
     _runtime: Arc<Runtime>,
 }
 
@@ -124,13 +124,18 @@ impl Bench {
     pub fn at(settings: RemedySettings, state: Arc<TempDir>, pace: Pace) -> Result<Self, DeskError> {
         let mut opening = Opening::new(Clean::new("shop"), settings, state.path());
         opening.pace = pace;
+        Self::with(opening, state)
+    }
+
+    /// A desk by its opening; `state` is kept as long as it.
+    pub fn with(opening: Opening, state: Arc<TempDir>) -> Result<Self, DeskError> {
         let (tell, told) = unbounded_channel();
         let desk = Desk::open(opening, tell)?;
         let (heard, hears) = unbounded_channel();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.spawn(desk.run(hears));
-        Ok(Self { heard, told, seen: Vec::new(), state, _runtime: Arc::new(runtime) })
+        Ok(Self { heard, told, seen: Vec::new(), _state: state, _runtime: Arc::new(runtime) })
     }
 
     pub fn ask(&self, ask: Ask) {
@@ -197,10 +202,10 @@ impl Bench {
 
     pub fn arm(&mut self) {
         self.ask(Ask::Arm(Clean::new("shop")));
-        assert!(self.wait("arming", |told| match told {
-            Told::Armed(until) => Some(until.is_some()),
+        self.wait("arming", |told| match told {
+            Told::Armed(until) => *until,
             _ => None,
-        }));
+        });
     }
 
     /// Approves `plan` as it asks for.
@@ -240,6 +245,11 @@ impl Bench {
 
     pub fn done(&mut self) -> Arc<Operation> {
         self.operation("the end", |operation| operation.phase == Phase::Done)
+    }
+
+    /// The operation once nothing more is waited for but windows.
+    pub fn done_or_verifying(&mut self) -> Arc<Operation> {
+        self.operation("its effect", |operation| matches!(operation.phase, Phase::Verifying | Phase::Done))
     }
 
     /// Proposal, review, arming and approval of the first proposal that `pick` likes.

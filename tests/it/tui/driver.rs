@@ -19,6 +19,7 @@ use sagetop::tui::view;
 
 use super::fixture;
 
+#[derive(Clone)]
 pub struct Driver {
     pub state: State,
     /// Everything `update` wanted done so far.

@@ -11,7 +11,7 @@ use sagetop::tui::event::Event;
 use sagetop::tui::pace;
 
 use super::driver::{Driver, key_event};
-use super::fixture;
+use super::{fixture, remedies};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -22,7 +22,7 @@ enum Step {
     Paste(String),
 }
 
-const KEYS: [&str; 44] = [
+const KEYS: [&str; 50] = [
     "up",
     "down",
     "left",
@@ -60,7 +60,13 @@ const KEYS: [&str; 44] = [
     "c",
     "a",
     "x",
+    "4",
+    "5",
+    "A",
+    "u",
+    "K",
     "9",
+    "e",
     "-",
     "ctrl-c",
     "ctrl-w",
@@ -74,7 +80,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => prop::sample::select(&KEYS[..]).prop_map(Step::Key),
         2 => (0u16..=200, 0u16..=60).prop_map(|(w, h)| Step::Resize(w, h)),
         1 => (0u16..=45, 0u16..=12).prop_map(|(w, h)| Step::Resize(w, h)),
-        3 => (0u8..16).prop_map(Step::Engine),
+        4 => (0u8..23).prop_map(Step::Engine),
         1 => (0u32..100_000).prop_map(Step::Wait),
         1 => "\\PC{0,12}".prop_map(Step::Paste),
     ]
@@ -138,6 +144,13 @@ fn engine_event(n: u8) -> EngineEvent {
             verdict.culprits[0].resources[0].surprise = f64::NAN;
             fixture::answered(11, verdict)
         }
+        15 => remedies::proposed(),
+        16 => remedies::hostile_proposals(),
+        17 => remedies::preview(remedies::plan()),
+        18 => remedies::preview(remedies::hostile_plan()),
+        19 => remedies::armed(),
+        20 => remedies::ready(),
+        21 => remedies::hostile_operation(),
         _ => EngineEvent::Model(ModelState::Training {
             done: 9,
             total: 3,
@@ -174,6 +187,23 @@ fn every_size_from_nothing_up_is_drawn() {
         driver.press(keys);
         for w in (0..50).chain([99, 100, 101]) {
             for h in 0..26 {
+                driver.send(Event::Resize(w, h));
+                driver.buffer();
+            }
+        }
+    }
+}
+
+#[test]
+fn every_size_of_the_screens_about_changes_is_drawn() {
+    for keys in ["4", "4 enter", "4 end", "A", "5"] {
+        let mut driver = Driver::usual(80, 24);
+        driver.engine([fixture::answered(7, fixture::verdict()), remedies::ready(), remedies::proposed()]);
+        driver.engine(remedies::history().into_iter().chain(remedies::commands()));
+        driver.press(keys);
+        driver.engine([remedies::preview(remedies::gravest_kind_of_first())]);
+        for w in (0..50).step_by(3).chain([139, 140]) {
+            for h in (0..26).step_by(2) {
                 driver.send(Event::Resize(w, h));
                 driver.buffer();
             }

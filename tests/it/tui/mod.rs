@@ -8,6 +8,7 @@ mod fixture;
 mod fuzz;
 mod guide;
 mod keys;
+mod monkey;
 mod numbers;
 mod pacing;
 mod pictures;

@@ -313,3 +313,64 @@ pub fn armed() -> EngineEvent {
 pub fn preview(plan: Plan) -> EngineEvent {
     told(Told::Preview(Arc::new(plan)))
 }
+
+/// The gravest plan as an answer to the first proposal.
+pub fn gravest_kind_of_first() -> Plan {
+    Plan { kind: ActionKind::ScaleOut, ..gravest() }
+}
+
+/// What nobody should be called, and text that a terminal would act on.
+const HOSTILE: [&str; 4] = [
+    "結帳服務-與一個非常非常非常長的名稱-因為有人喜歡這樣",
+    "svc\x1b[31m\u{202e}gnol\u{200b}\tname\nwith controls",
+    "👩‍👩‍👧‍👦-família-z\u{301}\u{302}\u{303}\u{304}algo",
+    "a-very-long-name-that-goes-on-and-on-until-it-no-longer-fits-any-column-of-any-table-or-dialog-at-all",
+];
+
+pub fn hostile_proposals() -> EngineEvent {
+    let proposals = proposals().into_iter().zip(HOSTILE).map(|(p, name)| {
+        let mut p = (*p).clone();
+        p.target = deployment(name);
+        p.why = Clean::new(name);
+        p.changes = vec![change(name, Some(name), Some(name))];
+        p.forecast = forecast(f64::NAN, -1.0, f64::INFINITY, f64::NAN);
+        p.objective_ms = 0.0;
+        p.obstacles.push(obstacle(Weight::Warning, name));
+        Arc::new(p)
+    });
+    let notes = HOSTILE.map(Clean::new).to_vec();
+    told(Told::Proposals { slo: Clean::new(SLO), proposals: proposals.collect(), notes })
+}
+
+pub fn hostile_plan() -> Plan {
+    let argv: Vec<String> = HOSTILE
+        .iter()
+        .map(|name| format!("--name={name}"))
+        .chain([String::new(), "\r\x07".to_owned()])
+        .collect();
+    Plan {
+        target: deployment(HOSTILE[1]),
+        changes: vec![change(HOSTILE[0], None, Some(HOSTILE[2]))],
+        step: Step { argv: argv.clone(), stdin: Some(HOSTILE.join("\n\n\x1b]0;title\x07\u{2028}")) },
+        undo: Some(Step { argv, stdin: None }),
+        confirmation: Confirmation::TypeWithReason(HOSTILE[1].to_owned()),
+        second_person: true,
+        forecast: forecast(f64::INFINITY, f64::NAN, 0.0, 2.0),
+        objective_ms: f64::NAN,
+        observed_ms: Some(-1.0),
+        obstacles: HOSTILE.map(|name| obstacle(Weight::Warning, name)).to_vec(),
+        dry_run: Some(Clean::new(HOSTILE[3])),
+        ..plan()
+    }
+}
+
+pub fn hostile_operation() -> EngineEvent {
+    let mut o = verified(HOSTILE[1], -1000, f64::NAN);
+    o.target = deployment(HOSTILE[0]);
+    o.by = Clean::new(HOSTILE[2]);
+    o.reverted = Some(Clean::new(HOSTILE[1]));
+    o.notes = HOSTILE.map(Clean::new).to_vec();
+    o.objective_ms = -5.0;
+    o.keep_until = Some(now() - SignedDuration::from_secs(5));
+    told(Told::Operation(Arc::new(o)))
+}

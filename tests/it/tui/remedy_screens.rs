@@ -112,3 +112,41 @@ fn command_log() {
         driver
     });
 }
+
+#[test]
+fn hostile_names() {
+    let mut driver = Driver::usual(80, 24);
+    driver.engine([ready(), fixture::answered(7, fixture::verdict()), hostile_operation()]);
+    driver.type_keys("a");
+    driver.engine([hostile_proposals()]);
+    let mut shown = dialog(driver.clone(), "", hostile_plan());
+    for (name, driver) in [("actions", &mut driver), ("review", &mut shown)] {
+        let mut all = String::new();
+        for _ in 0..40 {
+            all.push_str(&driver.text());
+            driver.type_keys("pagedown");
+        }
+        assert!(!all.chars().any(|c| c.is_control() && c != '\n'), "{name}");
+        assert!(!all.contains(['\u{202e}', '\u{200b}', '\u{2028}']), "{name}");
+        assert!(all.contains("\\e[31m"), "what cannot be shown is named in {name}");
+        check(&format!("hostile-{name}@80x24"), driver.text());
+    }
+}
+
+#[test]
+fn ascii() {
+    let mut driver = Driver::with(80, 24, true, None);
+    driver.engine(fixture::usual());
+    driver.engine([ready(), fixture::answered(7, fixture::verdict())]);
+    driver.engine(history().into_iter().chain(commands()));
+    driver.type_keys("a");
+    driver.engine([proposed(), armed()]);
+    let mut commands = driver.clone();
+    commands.type_keys("c");
+    let review = dialog(driver.clone(), "down", risky());
+    for (name, driver) in [("actions", driver), ("commands", commands), ("review", review)] {
+        let text = driver.text();
+        assert!(text.is_ascii(), "{name} is not ASCII:\n{text}");
+        check(&format!("ascii-{name}@80x24"), text);
+    }
+}

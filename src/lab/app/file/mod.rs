@@ -192,6 +192,10 @@ pub struct CallFile {
     /// False when the caller goes on without waiting.
     #[serde(default = "read::yes", skip_serializing_if = "read::is_yes")]
     pub awaited: bool,
+    /// True when the caller goes on without the answer if the call fails: a page without its
+    /// advertisements. A look-up in a cache that fails counts as a miss.
+    #[serde(default, skip_serializing_if = "read::is_default")]
+    pub optional: bool,
     /// After how many milliseconds the caller gives up; left out, it waits for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<f64>,

@@ -31,6 +31,31 @@ fn the_offered_load_is_the_sum_over_calls() {
 }
 
 #[test]
+fn edges_and_bytes_are_those_of_the_calls() {
+    let app = changed(|json| {
+        json["flows"][0]["root"]["bytes"] = serde_json::json!({ "request": 100, "response": 5000 });
+        json["flows"][1]["root"]["bytes"] = serde_json::json!({ "request": 1, "response": 2 });
+        json["flows"][0]["root"]["stages"][0][0]["bytes"] =
+            serde_json::json!({ "request": 30, "response": 700 });
+    })
+    .unwrap();
+    let id = |name| app.service(name).unwrap();
+    let (views, pings) = (15.0, 5.0);
+    let misses = views * 3.0 * (1.0 - 0.81);
+    let expected = [("web", "cart", views), ("cart", "cart-cache", views), ("cart", "cart-db", misses)];
+    let edges = edges(&app);
+    assert_eq!(edges.len(), expected.len(), "two of the three reads are of one edge: {edges:?}");
+    for (edge, (from, to, calls)) in edges.iter().zip(expected) {
+        assert_eq!((edge.from, edge.to), (id(from), id(to)));
+        assert!(close(edge.calls, calls), "{from} to {to}: {edge:?}");
+    }
+    // What it gets: requests of users, answers of the cart; what it sends: the other way round.
+    let web = offered(&app)[id("web")];
+    assert!(close(web.bytes.0, views * (100.0 + 700.0) + pings), "{web:?}");
+    assert!(close(web.bytes.1, views * (5000.0 + 30.0) + pings * 2.0), "{web:?}");
+}
+
+#[test]
 fn the_last_of_five_is_one_call() {
     let app = app("media");
     let loads = offered(&app);

@@ -42,7 +42,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(cart.stages[1][0].disk, Some(Disk { probability: 0.01, mean_us: 5000.0, bytes: 16_384 }));
     assert_eq!(cart.disk, None);
     assert_eq!(root.cpu, Demand { mean_us: 1000.0, cv: 0.7 });
-    assert!(cart.awaited && cart.retries == 0 && cart.timeout_ms.is_none());
+    assert!(cart.awaited && !cart.optional && cart.retries == 0 && cart.timeout_ms.is_none());
 }
 
 #[test]

@@ -17,7 +17,7 @@ type Change = fn(&mut Value);
 
 #[test]
 fn contradictions_are_named_with_their_place() {
-    let cases: [(Change, &str); 33] = [
+    let cases: [(Change, &str); 36] = [
         (|j| j["name"] = "My Shop".into(), "name: `My Shop` is not a DNS label"),
         (|j| j["title"] = "a\u{1b}[2Jb".into(), "title: `a\\e[2Jb` is too long, or has characters"),
         (|j| j["rate"] = 0.into(), "rate: 0 is not between 0.001 and 100000"),
@@ -52,6 +52,24 @@ fn contradictions_are_named_with_their_place() {
             "flows[0].root.service: there is no service `wbe`",
         ),
         (|j| j["flows"][0]["root"]["awaited"] = false.into(), "flows[0].root.awaited: users wait"),
+        (
+            |j| j["flows"][1]["root"]["optional"] = true.into(),
+            "flows[1].root.optional: the root of a flow has no",
+        ),
+        (
+            |j| {
+                j["flows"][0]["root"]["stages"][0][0]["optional"] = true.into();
+                j["flows"][0]["root"]["stages"][0][0]["awaited"] = false.into();
+            },
+            "flows[0].root.stages[0][0].optional: nobody waits for the call",
+        ),
+        (
+            |j| {
+                j["fragments"]["read"]["optional"] = true.into();
+                j["fragments"]["read"]["awaited"] = false.into();
+            },
+            "fragments.read.optional: nobody waits for the call",
+        ),
         (
             |j| j["flows"][0]["root"]["stages"][0][0]["service"] = "crat".into(),
             "flows[0].root.stages[0][0].service: there is no service `crat`, did you mean `cart`?",

@@ -211,3 +211,62 @@ fn the_least_busy_replica_is_chosen_when_asked_for() {
     let (hash, least) = (mean_ms(Balancing::Hash), mean_ms(Balancing::LeastRequests));
     assert!(least * 1.3 < hash, "{least} {hash}");
 }
+
+/// A front end that asks logic, then a helper which takes 40 ms where it may take 20.
+fn with_helper(optional: bool) -> Application {
+    let mut helper = call(2, 40_000.0, 0.0);
+    (helper.timeout_ms, helper.optional) = (Some(20.0), optional);
+    let mut app = two(service("logic", Kind::Stateless), call(1, 100.0, 0.5), 5.0);
+    app.flows[0].root.stages.push(vec![helper]);
+    app.flows[0].root.stages.push(vec![call(1, 100.0, 0.5)]);
+    app.services.push(service("helper", Kind::Stateless));
+    app
+}
+
+#[test]
+fn a_page_can_do_without_what_is_optional() {
+    for request in requests(&with_helper(true), 5) {
+        assert!(!request.failed && request.calls.len() == 4, "{request:?}");
+        assert_eq!(at(&request, 2)[0].outcome, Outcome::TimedOut);
+        assert_eq!(
+            at(&request, 3)[0].asked,
+            at(&request, 2)[0].returned + segment(&request),
+            "it goes on at once"
+        );
+    }
+    for request in requests(&with_helper(false), 5) {
+        assert!(
+            request.failed && request.calls.len() == 3,
+            "the rest of the page is never made: {request:?}"
+        );
+    }
+}
+
+/// What the front end computes between two stages: no chance, no queue.
+fn segment(request: &Kept) -> Nanos {
+    at(request, 1)[0].asked - request.calls[0].started
+}
+
+#[test]
+fn a_look_up_that_fails_and_may_is_a_miss() {
+    let app = |optional: bool| {
+        let mut lookup = call(1, 40_000.0, 0.0);
+        (lookup.timeout_ms, lookup.optional) = (Some(20.0), optional);
+        let mut app = two(Service { hit_ratio: 1.0, ..service("cache", Kind::Cache) }, lookup, 5.0);
+        for _ in 0..2 {
+            let mut read = call(2, 100.0, 0.5);
+            read.chance = Chance::MissOf { cache: 1, keys: 3, draw: "read".into() };
+            app.flows[0].root.stages.push(vec![read]);
+        }
+        app.services.push(service("store", Kind::Database));
+        app
+    };
+    for request in requests(&app(true), 5) {
+        assert!(!request.failed, "{request:?}");
+        assert_eq!((at(&request, 2).len(), at(&request, 3).len()), (1, 1), "the store has it: {request:?}");
+    }
+    assert!(requests(&app(false), 5).iter().all(|request| request.failed && request.calls.len() == 2));
+    let mut healthy = app(true);
+    healthy.flows[0].root.stages[0][0].timeout_ms = None;
+    assert!(requests(&healthy, 5).iter().all(|request| !request.failed && request.calls.len() == 2));
+}

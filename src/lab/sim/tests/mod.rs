@@ -44,6 +44,7 @@ pub(super) fn call(service: ServiceId, mean_us: f64, cv: f64) -> Call {
         disk: None,
         bytes: Bytes { request: 300, response: 1_000 },
         awaited: true,
+        optional: false,
         timeout_ms: None,
         retries: 0,
         stages: Vec::new(),

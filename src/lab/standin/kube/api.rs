@@ -53,7 +53,7 @@ fn read(api: &ClusterApi, target: &Target, request: &KubeRequest) -> Result<Valu
         });
     }
     if request.query("watch").is_some_and(|watch| watch != "false") {
-        return Err(Failure::bad_request("the lab's API server has no watches: list again instead"));
+        return Err(Failure::bad_request("a watch is a stream of events, and this is no connection for one"));
     }
     let selector = |name| request.query(name).unwrap_or_default();
     let mut items = Vec::new();

@@ -43,7 +43,7 @@ fn list(group: &str, version: &str) -> Option<Value> {
     for kind in KINDS.iter().filter(|kind| kind.group == group && kind.version == version) {
         let verbs: &[&str] = match kind.kind {
             "SelfSubjectAccessReview" => &["create"],
-            _ => &["create", "delete", "get", "list", "patch", "update"],
+            _ => &["create", "delete", "get", "list", "patch", "update", "watch"],
         };
         resources.push(json!({
             "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind,

@@ -132,6 +132,18 @@ impl Failure {
         )
     }
 
+    /// A version of which nothing is known any more.
+    pub fn expired(asked: u64, oldest: u64) -> Self {
+        Self::new(410, "Expired", format!("too old resource version: {asked} ({oldest})"))
+    }
+
+    /// A way to begin a watch that servers before 1.34 do not know by default; clients then list first.
+    pub fn no_initial_events() -> Self {
+        let cause = "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList \
+                     feature gate is enabled";
+        Self::new(422, "Invalid", format!("ListOptions.meta.k8s.io \"\" is invalid: {cause}"))
+    }
+
     /// Flow control.
     pub fn too_many() -> Self {
         Self::new(

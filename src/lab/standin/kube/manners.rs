@@ -24,7 +24,7 @@ pub struct Manners {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Right {
-    /// `get`, `list`, `create`, `update`, `patch`, `delete` or `*`.
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `*`.
     pub verb: String,
     /// `deployments`, `deployments/scale`, `*`.
     pub resource: String,

@@ -23,6 +23,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod watch;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use serde_json::Value;
 pub use build::{TENANT, TENANTS, VERSION, address};
 pub use manners::{KubectlManner, Manners, Right, SshManner};
 pub(super) use quantity::parse as parse_quantity;
+pub use watch::Watch;
 
 use super::node::{Machine, SshRequest, SshResponse};
 use crate::lab::app::{Application, Service};

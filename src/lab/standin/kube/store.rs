@@ -1,9 +1,10 @@
 //! The objects and their versions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::kinds::Kind;
@@ -13,11 +14,32 @@ use crate::lab::cluster;
 /// Key of an object: kind's plural, namespace, name.
 type Key = (&'static str, String, String);
 
+/// Changes that are remembered for watches.
+const REMEMBERED: usize = 1_024;
+
 /// All objects. Every write gives the object the next resource version.
 #[derive(Debug, Default)]
 pub struct Store {
     objects: BTreeMap<Key, Value>,
     version: u64,
+    /// What was written last, oldest first.
+    changes: VecDeque<Change>,
+    /// The newest change that is no longer remembered.
+    forgotten: u64,
+    /// Wakes whoever waits for the next version.
+    newest: watch::Sender<u64>,
+}
+
+/// A write.
+#[derive(Debug)]
+pub struct Change {
+    /// The version it led to.
+    pub version: u64,
+    key: Key,
+    /// The object, if there was one.
+    pub before: Option<Value>,
+    /// The object, if there is one.
+    pub after: Option<Value>,
 }
 
 /// Who writes, through what, and when.
@@ -35,6 +57,38 @@ impl Store {
     /// The newest version that was given out.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Tells each newest version.
+    pub fn versions(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    /// The newest version of which the changes that led to it are not known.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// What was written to objects of a kind after a version, in all namespaces or one.
+    pub fn since(&self, version: u64, kind: &'static Kind, namespace: &str) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(move |change| {
+            let placed = namespace.is_empty() || change.key.1 == namespace;
+            change.version > version && change.key.0 == kind.plural && placed
+        })
+    }
+
+    /// Stores an object, or that there is none any more, as the next version.
+    fn put(&mut self, key: Key, after: Option<Value>) {
+        self.version += 1;
+        let before = match &after {
+            Some(object) => self.objects.insert(key.clone(), object.clone()),
+            None => self.objects.remove(&key),
+        };
+        self.changes.push_back(Change { version: self.version, key, before, after });
+        if self.changes.len() > REMEMBERED {
+            self.forgotten = self.changes.pop_front().map_or(self.forgotten, |change| change.version);
+        }
+        self.newest.send_replace(self.version);
     }
 
     /// The object, or why not.
@@ -74,8 +128,7 @@ impl Store {
         managed::note(&json!({}), &mut new, by.manager, by.subresource, by.time);
         new["metadata"]["resourceVersion"] = json!((self.version + 1).to_string());
         if !dry {
-            self.version += 1;
-            self.objects.insert((kind.plural, namespace, name), new.clone());
+            self.put((kind.plural, namespace, name), Some(new.clone()));
         }
         Ok(new)
     }
@@ -121,18 +174,16 @@ impl Store {
             new["metadata"]["generation"] = json!(generation + 1);
         }
         if !dry {
-            self.version += 1;
-            new["metadata"]["resourceVersion"] = json!(self.version.to_string());
+            new["metadata"]["resourceVersion"] = json!((self.version + 1).to_string());
             let namespace = text(old, "/metadata/namespace").to_owned();
-            self.objects.insert((kind.plural, namespace, name), new.clone());
+            self.put((kind.plural, namespace, name), Some(new.clone()));
         }
         Ok(new)
     }
 
     /// Takes an object away.
     pub fn delete(&mut self, kind: &'static Kind, namespace: &str, name: &str) {
-        self.version += 1;
-        self.objects.remove(&(kind.plural, namespace.to_owned(), name.to_owned()));
+        self.put((kind.plural, namespace.to_owned(), name.to_owned()), None);
     }
 }
 

@@ -63,6 +63,7 @@ impl Files {
             ("/etc/cni/net.d/10-lab.conflist", CNI.to_owned()),
             ("/sys/class/net/eth0/speed", format!("{}\n", (node.nic * 8.0 / 1e6).round())),
             ("/sys/class/net/eth0/ifindex", "2\n".to_owned()),
+            ("/proc/net/route", ROUTES.to_owned()),
         ] {
             files.put(path, text);
         }
@@ -112,6 +113,10 @@ fn cpus(count: u32) -> String {
 /// A conflist with the bandwidth plugin, so that the annotations of a pod's bandwidth work.
 const CNI: &str = r#"{"cniVersion":"1.0.0","name":"lab","plugins":[{"type":"ptp"},{"type":"bandwidth","capabilities":{"bandwidth":true}}]}
 "#;
+
+/// All that is not on the machine itself is behind its one interface.
+const ROUTES: &str = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
+eth0\t00000000\t0140A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
 
 /// An absolute path without `.`, `..`, and double slashes.
 pub fn normal(path: &str) -> String {

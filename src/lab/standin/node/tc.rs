@@ -28,8 +28,16 @@ struct Interface {
     name: String,
     root: Option<Root>,
     classes: Vec<Class>,
-    /// Filters: destination and class.
-    filters: Vec<(String, String)>,
+    filters: Vec<Filter>,
+}
+
+/// What a u32 filter compares: bits of the word at an offset into the packet; and its class.
+#[derive(Clone, Debug, PartialEq)]
+struct Filter {
+    value: u32,
+    mask: u32,
+    offset: u32,
+    class: String,
 }
 
 /// The queues of all interfaces.
@@ -181,19 +189,18 @@ impl Interface {
     fn filters(&self, json: bool) -> String {
         let handle = self.root.as_ref().map_or("", |root| &root.handle);
         let mut entries = Vec::new();
-        for (i, (destination, class)) in self.filters.iter().enumerate() {
-            let (value, mask) = network(destination).unwrap_or_default();
+        for (i, Filter { value, mask, offset, class }) in self.filters.iter().enumerate() {
             let id = 0x800 + i;
             entries.push(match json {
                 true => format!(
                     "{{\"parent\":\"{handle}\",\"protocol\":\"ip\",\"pref\":1,\"kind\":\"u32\",\"chain\":0,\"options\":\
                      {{\"fh\":\"800::{id:x}\",\"order\":{id},\"key_ht\":\"800\",\"bkt\":\"0\",\"flowid\":\"{class}\",\
                      \"not_in_hw\":true,\"match\":{{\"value\":\"{value:x}\",\"mask\":\"{mask:x}\",\"offmask\":\"\",\
-                     \"off\":16}}}}}}"
+                     \"off\":{offset}}}}}}}"
                 ),
                 false => format!(
                     "filter parent {handle} protocol ip pref 1 u32 chain 0 fh 800::{id:x} order {id} key ht 800 bkt 0 \
-                     *flowid {class} not_in_hw \n  match {value:08x}/{mask:08x} at 16\n"
+                     *flowid {class} not_in_hw \n  match {value:08x}/{mask:08x} at {offset}\n"
                 ),
             });
         }
@@ -287,17 +294,29 @@ impl Interface {
             self.filters.clear();
             return Ok(String::new());
         }
-        let (Some(destination), Some(class)) = (value("dst"), value("flowid")) else {
+        let keys = ["src", "dst", "sport", "dport"];
+        let found = keys.iter().find_map(|key| Some((*key, value(key)?)));
+        let (Some((key, text)), Some(class)) = (found, value("flowid")) else {
             return no("What is \"match\"?", 1);
         };
         if self.root.is_none() {
             return no("Error: Parent Qdisc doesn't exists.", 2);
         }
-        if network(destination).is_none() {
-            return no("Illegal \"match\"", 1);
-        }
-        self.filters.push((destination.to_owned(), class.to_owned()));
+        let Some((value, mask, offset)) = matched(key, text) else { return no("Illegal \"match\"", 1) };
+        self.filters.push(Filter { value, mask, offset, class: class.to_owned() });
         Ok(String::new())
+    }
+}
+
+/// What `match ip KEY TEXT` compares, and where in the packet (IPv4 without options).
+fn matched(key: &str, text: &str) -> Option<(u32, u32, u32)> {
+    let port = || text.parse::<u16>().ok().map(u32::from);
+    let address = |offset| network(text).map(|(value, mask)| (value, mask, offset));
+    match key {
+        "src" => address(12),
+        "dst" => address(16),
+        "sport" => Some((port()? << 16, 0xffff_0000, 20)),
+        _ => Some((port()?, 0xffff, 20)),
     }
 }
 

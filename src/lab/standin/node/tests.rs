@@ -21,7 +21,7 @@ fn run(machine: &mut Machine, user: &str, command: &str) -> SshResponse {
 }
 
 /// Scripts that touch no files: a real shell may run them.
-const SCRIPTS: [&str; 30] = [
+const SCRIPTS: [&str; 31] = [
     "echo a  'b  c' \"d $((1 + 2 * 3))\" \\$x",
     "x='a b'; for i in $x \"$x\"; do echo \"[$i]\"; done",
     "set -- 1 '2 3'; for i; do echo \"[$i]\"; done; echo $# \"$@\" \"$*\"",
@@ -29,6 +29,7 @@ const SCRIPTS: [&str; 30] = [
     "set -e; false || echo kept; if false; then :; fi; ! true; echo on; false; echo never",
     "set -u; echo ${unset:-default} ${unset-x}; y=1; echo ${y:+set} ${#y}; echo $nothing; echo never",
     "x=/a/b/c.txt; echo ${x##*/} ${x%/*} ${x%.txt} ${x#*/}",
+    "x='max a:b*c'; echo \"${x% *}\" \"${x#* }\" \"${x%%:*}:\" \"${x%'*'c}\" \"${x%\"*c\"}\" \"${x:-*}\"; y=' a'; echo \"${x#max\"$y\"}\"",
     "case foo.bar in *.baz) echo no;; f*|g) echo yes;; esac",
     "i=0; while [ $i -lt 5 ]; do i=$((i + 1)); [ $i = 2 ] && continue; [ $i -eq 4 ] && break; echo $i; done",
     "printf '%s-%s\\n' a b c; printf '%d%%\\n' 7",

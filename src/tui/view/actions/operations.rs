@@ -91,7 +91,10 @@ pub(super) fn lines(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
 
 /// What came of it, in a few words.
 fn result(o: &Operation) -> (String, Role) {
-    let measured = o.verification.as_ref().and_then(|v| Some((v.measured_ms?, v.hit, v.met)));
+    let measured = o
+        .verification
+        .as_ref()
+        .and_then(|v| Some((v.measured_ms.filter(|ms| ms.is_finite())?, v.hit, v.met)));
     if let (Some((ms, hit, met)), None) = (measured, &o.undone_by) {
         let word = match hit {
             Some(true) => ": as predicted",

@@ -24,7 +24,18 @@ use crate::tui::theme::{Role, Theme};
 /// Widest the dialog gets.
 const WIDEST: u16 = 100;
 
-/// Where the parts of the dialog are.
+/// How much of the plan there is to read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::tui) struct Extent {
+    /// Its lines.
+    pub(in crate::tui) lines: usize,
+    /// Those that must have been on the screen before it can be approved.
+    pub(in crate::tui) needed: usize,
+    /// Lines that are visible at once.
+    pub(in crate::tui) page: usize,
+}
+
+/// The dialog, laid out.
 struct Parts {
     outer: Rect,
     /// The plan.
@@ -35,9 +46,12 @@ struct Parts {
     /// Why Apply does nothing, or that it would.
     status: Rect,
     buttons: Rect,
+    lines: Vec<Line<'static>>,
+    /// How many of the lines must have been on the screen.
+    needed: usize,
 }
 
-fn parts(c: &Pane<'_>, review: &Review, area: Rect) -> Parts {
+fn parts(state: &State, theme: &Theme, review: &Review, area: Rect) -> Parts {
     let width = area.width.min(WIDEST);
     let margin = Margin { horizontal: if width < 60 { 1 } else { 2 }, vertical: 1 };
     let outer = Rect { x: area.x + (area.width - width) / 2, width, ..area };
@@ -48,8 +62,8 @@ fn parts(c: &Pane<'_>, review: &Review, area: Rect) -> Parts {
     let rule = u16::from(inner.height >= 12);
     let status = u16::from(inner.height >= 8);
     let room = inner.height.saturating_sub(buttons + fields + rule + status);
-    let lines = plan::lines(&Pane { width: usize::from(inner.width), ..*c }, &review.plan).0.len();
-    let text = room.min(u16::try_from(lines).unwrap_or(u16::MAX));
+    let (lines, needed) = plan::lines(&Pane::new(state, theme, inner.width), &review.plan);
+    let text = room.min(u16::try_from(lines.len()).unwrap_or(u16::MAX));
     let spare = room - text;
     let outer = Rect { y: outer.y + spare / 2, height: outer.height - spare, ..outer };
     let inner = outer.inner(margin);
@@ -66,40 +80,31 @@ fn parts(c: &Pane<'_>, review: &Review, area: Rect) -> Parts {
         fields: take(fields),
         status: take(status),
         buttons: take(buttons),
+        lines,
+        needed,
     }
 }
 
-/// Lines of the plan, and those that are visible at once.
-pub(super) fn extent(state: &State, area: Rect) -> (usize, usize) {
-    let Some(review) = &state.review else { return (0, 0) };
-    let c = Pane::new(state, state.themes.current(), area.width);
-    let parts = parts(&c, review, area);
-    let c = Pane { width: usize::from(parts.text.width), ..c };
-    (plan::lines(&c, &review.plan).0.len(), usize::from(parts.text.height))
-}
-
-/// How many lines of the plan must have been on the screen before it can be approved.
-pub(super) fn needed(state: &State, area: Rect) -> usize {
-    let Some(review) = &state.review else { return 0 };
-    let c = Pane::new(state, state.themes.current(), area.width);
-    let c = Pane { width: usize::from(parts(&c, review, area).text.width), ..c };
-    plan::lines(&c, &review.plan).1
+/// How much of the plan there is to read.
+pub(super) fn extent(state: &State, area: Rect) -> Extent {
+    let Some(review) = &state.review else { return Extent::default() };
+    let parts = parts(state, state.themes.current(), review, area);
+    Extent { lines: parts.lines.len(), needed: parts.needed, page: usize::from(parts.text.height) }
 }
 
 /// Draws the dialog into `area`, the part of the screen between header and footer.
 pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let Some(review) = &state.review else { return };
-    let c = Pane::new(state, theme, area.width);
-    let parts = parts(&c, review, area);
+    let parts = parts(state, theme, review, area);
     if parts.outer.height < 3 || parts.outer.width < 4 {
         return;
     }
     paint::fade(buf, area, theme.style(Role::Muted));
     Clear.render(parts.outer, buf);
-    let c = Pane { width: usize::from(parts.text.width), ..c };
+    let c = Pane::new(state, theme, parts.text.width);
     frame(&c, review, &parts, buf);
-    let lines = plan::lines(&c, &review.plan).0;
-    for (y, line) in lines.iter().skip(review.offset).take(usize::from(parts.text.height)).enumerate() {
+    let shown = parts.lines.iter().skip(review.offset).take(usize::from(parts.text.height));
+    for (y, line) in shown.enumerate() {
         paint::line(buf, parts.text, y, line);
     }
     let rule = c.symbols.rule.repeat(c.width);
@@ -127,7 +132,7 @@ fn frame(c: &Pane<'_>, review: &Review, parts: &Parts, buf: &mut Buffer) {
     };
     let room = usize::from(parts.outer.width).saturating_sub(paint::width(&left) + 8);
     let title = c.clip(&format!("{what}: {}", words::title(plan.kind, &plan.target)), room);
-    let (lines, page) = (plan::lines(c, plan).0.len(), usize::from(parts.text.height));
+    let (lines, page) = (parts.lines.len(), usize::from(parts.text.height));
     let more = match lines > page {
         true => format!(" {}-{} of {lines} ", review.offset + 1, (review.offset + page).min(lines)),
         false => String::new(),

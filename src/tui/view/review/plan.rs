@@ -8,7 +8,6 @@ use super::super::actions::{obstacle, risk_role};
 use super::super::paint::{self, span};
 use super::super::pane::Pane;
 use super::super::tail;
-use crate::domain::Clean;
 use crate::remedy::{Plan, Step};
 use crate::tui::format;
 use crate::tui::remedy_words as words;
@@ -121,7 +120,7 @@ fn step(c: &Pane<'_>, step: &Step) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
     let (mut line, mut used) = (lead(), 0);
     for text in words::arguments(&step.argv) {
-        let cells = paint::width(text.as_str());
+        let cells = text.len();
         if used > 0 && used + 1 + cells > room {
             lines.push(std::mem::replace(&mut line, lead()));
             used = 0;
@@ -130,7 +129,7 @@ fn step(c: &Pane<'_>, step: &Step) -> Vec<Line<'static>> {
             line.push_span(span(" ", Style::new()));
             used += 1;
         }
-        for (i, part) in paint::cut(text.as_str(), room).into_iter().enumerate() {
+        for (i, part) in paint::cut(&text, room).into_iter().enumerate() {
             if i > 0 {
                 let next = Line::from(span(format!("{:<GUTTER$}", c.symbols.goes_on), c.style(Role::Key)));
                 lines.push(std::mem::replace(&mut line, next));
@@ -144,8 +143,7 @@ fn step(c: &Pane<'_>, step: &Step) -> Vec<Line<'static>> {
     if let Some(stdin) = &step.stdin {
         lines.push(indented(Line::from(span("and reads from standard input:", c.style(Role::Muted)))));
         for text in stdin.lines() {
-            let text = Clean::capped(text, text.len() + 1);
-            let parts = paint::cut(text.as_str(), room);
+            let parts = paint::cut(&words::script_line(text), room);
             if parts.is_empty() {
                 lines.push(Line::default());
             }

@@ -114,9 +114,11 @@ impl Parser {
         }
         let operators = [":-", ":=", ":?", ":+", "-", "=", "?", "+", "%%", "%", "##", "#"];
         let operator = operators.into_iter().find(|operator| self.take(operator));
+        // A pattern stays one between double quotes, unless it is quoted itself.
+        let pattern = operator.is_some_and(|operator| operator.starts_with(['%', '#']));
         let mut value = Word::new();
         while self.peek().is_some_and(|c| c != '}') {
-            self.part(&mut value, quoted)?;
+            self.part(&mut value, quoted && !pattern)?;
         }
         if !self.take("}") || (operator.is_none() && !value.is_empty()) {
             return Err(SyntaxError("bad substitution".to_owned()));

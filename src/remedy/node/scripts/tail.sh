@@ -1,0 +1,3 @@
+SAGETOP
+}
+eval "$(text)"

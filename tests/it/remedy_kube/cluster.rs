@@ -1,0 +1,210 @@
+//! A real control plane (etcd, kube-apiserver, kube-controller-manager; no kubelet) for one test.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Names the script that starts one.
+pub const SCRIPT: &str = "SAGETOP_KUBE_LAB";
+
+/// A running control plane; it ends with this.
+pub struct Kube {
+    script: PathBuf,
+    folder: TempDir,
+    pub kubeconfig: PathBuf,
+}
+
+impl Kube {
+    /// Starts one.
+    pub fn start() -> Self {
+        let script = std::env::var_os(SCRIPT).map(PathBuf::from).expect("SAGETOP_KUBE_LAB names the script");
+        let folder = tempfile::tempdir().unwrap();
+        // The script takes four ports in a row: those above a free one are most likely free as well.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().min(60_000);
+        let log = std::fs::File::create(folder.path().join("start.log")).unwrap();
+        // Not a pipe: the servers inherit it, and it would never end.
+        let output = folder.path().join("start.out");
+        let status = Command::new(&script)
+            .arg("start")
+            .arg(folder.path())
+            .arg(port.to_string())
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(&output).unwrap())
+            .stderr(log)
+            .status()
+            .unwrap();
+        let said = std::fs::read_to_string(folder.path().join("start.log")).unwrap();
+        assert!(status.success(), "{said}");
+        let kubeconfig = folder.path().join("kubeconfig");
+        let kube = Self { script, folder, kubeconfig };
+        kube.admin(&["create", "namespace", "warm-up"], "");
+        kube
+    }
+
+    /// kubectl as the administrator; its output.
+    pub fn admin(&self, args: &[&str], stdin: &str) -> String {
+        let (ok, out) = self.try_admin(args, stdin);
+        assert!(ok, "{args:?}: {out}");
+        out
+    }
+
+    /// The same, which may fail.
+    pub fn try_admin(&self, args: &[&str], stdin: &str) -> (bool, String) {
+        let mut child = Command::new("kubectl")
+            .arg(format!("--kubeconfig={}", self.kubeconfig.display()))
+            .args(args)
+            .env("KUBERC", "off")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (ended.status.success(), text(&ended.stdout) + &text(&ended.stderr))
+    }
+
+    /// An object.
+    pub fn get(&self, namespace: &str, what: &str) -> Value {
+        serde_json::from_str(&self.admin(&["get", what, "-n", namespace, "-o", "json"], "")).unwrap()
+    }
+
+    pub fn apply(&self, object: &Value) {
+        self.admin(&["apply", "-f", "-"], &object.to_string());
+    }
+
+    /// A namespace with a deployment `web` of two replicas whose controller has seen it.
+    pub fn shop(&self, namespace: &str) {
+        self.admin(&["create", "namespace", namespace], "");
+        self.apply(&deployment(namespace));
+        for _ in 0..100 {
+            let status = self.get(namespace, "deployments.apps/web")["status"].clone();
+            if status["replicas"] == 2 && status["updatedReplicas"] == 2 {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("the controller does not see {namespace}");
+    }
+
+    /// The kubeconfig of a user with no rights but those that are bound to it.
+    pub fn nobody(&self) -> PathBuf {
+        let text = std::fs::read_to_string(&self.kubeconfig).unwrap();
+        let path = self.folder.path().join("kubeconfig.nobody");
+        std::fs::write(&path, text.replace("admintok", "nobodytok")).unwrap();
+        path
+    }
+}
+
+impl Drop for Kube {
+    fn drop(&mut self) {
+        let _ = Command::new(&self.script).arg("stop").arg(self.folder.path()).status();
+    }
+}
+
+/// `web`.
+pub fn deployment(namespace: &str) -> Value {
+    let labels = json!({ "app": "web" });
+    let resources = json!({ "requests": { "cpu": "100m", "memory": "64Mi" }, "limits": { "cpu": "200m", "memory": "128Mi" } });
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": "web", "namespace": namespace, "labels": labels },
+        "spec": {
+            "replicas": 2,
+            "selector": { "matchLabels": labels },
+            "template": {
+                "metadata": { "labels": labels },
+                "spec": { "containers": [{ "name": "web", "image": "web:1", "resources": resources }] },
+            },
+        },
+    })
+}
+
+/// Every kubectl that is installed: that of PATH, and those of other versions beside it.
+pub fn kubectls() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|path| path.is_file());
+    let first = found.expect("a kubectl in PATH");
+    let beside = first.canonicalize().unwrap().parent().map(Path::to_owned).unwrap();
+    let others = std::fs::read_dir(beside).unwrap().flatten().map(|entry| entry.path());
+    let mut others: Vec<PathBuf> = others
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("kubectl.1.")))
+        .collect();
+    others.sort();
+    others.insert(0, first);
+    others
+}
+
+/// Waiting for controllers.
+impl Kube {
+    fn wait(&self, what: &str, ready: impl Fn() -> bool) {
+        for _ in 0..200 {
+            if ready() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("waited for {what}");
+    }
+
+    /// `web` is to have so many replicas, and its controller has seen to it.
+    pub fn replicas(&self, namespace: &str, count: u32) {
+        self.wait("replicas", || {
+            let status = self.get(namespace, "deployments.apps/web")["status"].clone();
+            status["replicas"] == count && status["updatedReplicas"] == count
+        });
+    }
+
+    /// Back to two replicas, at rest.
+    pub fn shop_again(&self, namespace: &str) {
+        self.admin(&["scale", "-n", namespace, "deployments.apps/web", "--replicas=2"], "");
+        self.at_rest(namespace);
+    }
+
+    /// No rollout is under way. Pods never run here, so that old ones are taken away by hand.
+    pub fn at_rest(&self, namespace: &str) {
+        self.wait("rest", || {
+            let object = self.get(namespace, "deployments.apps/web");
+            let (spec, status) = (&object["spec"]["replicas"], &object["status"]);
+            if status["replicas"] == *spec && status["updatedReplicas"] == *spec {
+                return true;
+            }
+            self.play_the_kubelet(namespace);
+            false
+        });
+    }
+
+    /// Makes all pods ready.
+    fn play_the_kubelet(&self, namespace: &str) {
+        let pods = self.get(namespace, "pods");
+        for pod in pods["items"].as_array().unwrap() {
+            let name = pod["metadata"]["name"].as_str().unwrap();
+            let status = json!({ "status": {
+                "phase": "Running",
+                "conditions": [{ "type": "Ready", "status": "True", "lastTransitionTime": "2020-01-01T00:00:00Z" }],
+            } });
+            let file = format!("/api/v1/namespaces/{namespace}/pods/{name}/status");
+            let mut whole = pod.clone();
+            whole["status"] = status["status"].clone();
+            let _ = self.try_admin(&["replace", "--raw", &file, "-f", "-"], &whole.to_string());
+        }
+    }
+
+    /// The quota's controller has counted.
+    pub fn settled_quota(&self, namespace: &str) {
+        self.used_quota(namespace, "2");
+    }
+
+    /// The quota counts so many pods.
+    pub fn used_quota(&self, namespace: &str, pods: &str) {
+        self.wait("the quota", || {
+            self.get(namespace, "resourcequotas/small")["status"]["used"]["pods"] == pods
+        });
+    }
+}
