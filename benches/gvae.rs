@@ -9,11 +9,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Instant;
 
 use candle_core::{Device, Var};
 use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
@@ -117,77 +119,128 @@ fn params() -> ParamsAdamW {
     ParamsAdamW { lr: 4e-3, weight_decay: 1e-4, ..ParamsAdamW::default() }
 }
 
-fn epoch(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("epoch");
-    group.sample_size(10);
-    for services in SIZES {
-        let (model, inputs, _) = model(services);
-        let plan = Arc::new(Plan::of(&model).unwrap());
-        let columns = Columns::new(&plan, &inputs, &model.normaliser);
-        let objective = Arc::new(Objective::new(plan.clone(), columns));
-        let flat = plan.layout.gather(&model).unwrap();
-        let flat = Var::from_vec(flat, plan.layout.len(), &Device::Cpu).unwrap();
-        let mut adam = Adam::new(plan.layout.len(), params());
-        let mut rng = StdRng::seed_from_u64(1);
-        let mut turn = 0;
-        group.bench_function(BenchmarkId::new("fast", services), |bencher| {
-            bencher.iter(|| {
-                turn += 1;
-                for step in 0..WINDOWS / BATCH {
-                    let (parents, prior_weight) = kind_of(turn + step);
-                    let noise = objective.noise(BATCH, &mut rng);
-                    let step = Step { windows: windows(step), parents, beta: 0.5, prior_weight, noise };
-                    let gradients = objective.apply(flat.as_tensor(), step).unwrap().backward().unwrap();
-                    adam.step(&flat, gradients.get(flat.as_tensor()).unwrap()).unwrap();
-                }
-            });
-        });
-        let vars = model.vars().into_iter().map(|(_, v)| v).collect();
-        let mut adam = AdamW::new(vars, params()).unwrap();
-        group.bench_function(BenchmarkId::new("plain", services), |bencher| {
-            bencher.iter(|| {
-                turn += 1;
-                for step in 0..WINDOWS / BATCH {
-                    let (parents, prior_weight) = kind_of(turn + step);
-                    let batch = Batch::new(&inputs.select(&windows(step)), &model.normaliser).unwrap();
-                    let loss = elbo(&model, &batch, parents, 0.5, prior_weight, &mut rng).unwrap();
-                    adam.backward_step(&loss.total).unwrap();
-                }
-            });
-        });
-    }
-    group.finish();
+/// One epoch on the fast path.
+fn fast_epoch(services: usize) -> Box<dyn FnMut()> {
+    let (model, inputs, _) = model(services);
+    let plan = Arc::new(Plan::of(&model).unwrap());
+    let columns = Columns::new(&plan, &inputs, &model.normaliser);
+    let objective = Arc::new(Objective::new(plan.clone(), columns));
+    let flat = plan.layout.gather(&model).unwrap();
+    let flat = Var::from_vec(flat, plan.layout.len(), &Device::Cpu).unwrap();
+    let mut adam = Adam::new(plan.layout.len(), params());
+    let (mut rng, mut turn) = (StdRng::seed_from_u64(1), 0);
+    Box::new(move || {
+        turn += 1;
+        for step in 0..WINDOWS / BATCH {
+            let (parents, prior_weight) = kind_of(turn + step);
+            let noise = objective.noise(BATCH, &mut rng);
+            let step = Step { windows: windows(step), parents, beta: 0.5, prior_weight, noise };
+            let gradients = objective.apply(flat.as_tensor(), step).unwrap().backward().unwrap();
+            adam.step(&flat, gradients.get(flat.as_tensor()).unwrap()).unwrap();
+        }
+    })
 }
 
-/// Every service is set to normal in turn, 16 samples each, the last service's tail looked at.
-fn query(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("query");
-    group.sample_size(10);
-    for services in SIZES {
-        let (model, _, frame) = model(services);
-        let (kinds, frame) = (FeatureKinds::default(), frame.rows(0..2 * SAMPLES));
-        let metric = MetricModel::fit(&[], None, false, Direction::Both);
-        let reference = Reference {
-            metrics: vec![vec![metric; METRICS]; services],
-            metric_tails: Vec::new(),
-            latency_tails: Vec::new(),
-            latencies: Vec::new(),
-            span: 1,
-        };
-        let entry = services - 1;
-        group.bench_function(BenchmarkId::new("fast", services), |bencher| {
-            bencher.iter(|| {
-                let world = World::abduct(&model, &reference, &kinds, &frame, SAMPLES, 1).unwrap();
-                let tail = |entity: usize| {
-                    let prediction = world.predict(&[(entity, Reset::all())].into()).unwrap();
-                    world.quantile_ms(&prediction, entry, QUANTILES.len() - 1).unwrap()
-                };
-                (0..services).map(tail).collect::<Vec<_>>()
-            });
-        });
-    }
-    group.finish();
+/// One epoch of the reference with candle's optimiser.
+fn plain_epoch(services: usize) -> Box<dyn FnMut()> {
+    let (model, inputs, _) = model(services);
+    let vars = model.vars().into_iter().map(|(_, v)| v).collect();
+    let mut adam = AdamW::new(vars, params()).unwrap();
+    let (mut rng, mut turn) = (StdRng::seed_from_u64(1), 0);
+    Box::new(move || {
+        turn += 1;
+        for step in 0..WINDOWS / BATCH {
+            let (parents, prior_weight) = kind_of(turn + step);
+            let batch = Batch::new(&inputs.select(&windows(step)), &model.normaliser).unwrap();
+            let loss = elbo(&model, &batch, parents, 0.5, prior_weight, &mut rng).unwrap();
+            adam.backward_step(&loss.total).unwrap();
+        }
+    })
 }
 
-criterion_group!(benches, epoch, query);
-criterion_main!(benches);
+/// Every service is set to normal in turn, 16 samples each, and the users' tail looked at.
+fn fast_query(services: usize) -> Box<dyn FnMut()> {
+    let (model, _, frame) = model(services);
+    let (kinds, frame) = (FeatureKinds::default(), frame.rows(0..2 * SAMPLES));
+    let metric = MetricModel::fit(&[], None, false, Direction::Both);
+    let reference = Reference {
+        metrics: vec![vec![metric; METRICS]; services],
+        metric_tails: Vec::new(),
+        latency_tails: Vec::new(),
+        latencies: Vec::new(),
+        span: 1,
+    };
+    Box::new(move || {
+        let world = World::abduct(&model, &reference, &kinds, &frame, SAMPLES, 1).unwrap();
+        for entity in 0..services {
+            let prediction = world.predict(&[(entity, Reset::all())].into()).unwrap();
+            let tail = world.quantile_ms(&prediction, services - 1, QUANTILES.len() - 1).unwrap();
+            std::hint::black_box(tail);
+        }
+    })
+}
+
+/// Makes something to be measured, for so many services.
+type Make = fn(usize) -> Box<dyn FnMut()>;
+
+const MEASURED: [(&str, &str, Make); 3] =
+    [("epoch", "fast", fast_epoch), ("epoch", "plain", plain_epoch), ("query", "fast", fast_query)];
+
+fn benches(criterion: &mut Criterion) {
+    for services in SIZES {
+        for (what, form, make) in MEASURED {
+            let mut group = criterion.benchmark_group(what);
+            group.sample_size(10);
+            // Made when it is asked for: the filter may leave it out.
+            let made = RefCell::new(None);
+            group.bench_function(BenchmarkId::new(form, services), |bencher| {
+                let mut made = made.borrow_mut();
+                bencher.iter(made.get_or_insert_with(|| make(services)));
+            });
+            group.finish();
+        }
+    }
+}
+
+/// Seconds that this process has computed, all threads together; `None` but on Linux.
+fn computed() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    // User and system time, in hundredths of a second on every Linux.
+    Some((fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?) / 100.0)
+}
+
+/// What `benches/compare` asks for: `--measure WHAT FORM SERVICES SECONDS` prints one JSON object, as
+/// the PyTorch script does.
+fn measure(options: &[String]) {
+    let [what, form, services, seconds] = options else { panic!("WHAT FORM SERVICES SECONDS: {options:?}") };
+    let (.., make) = MEASURED.into_iter().find(|(w, f, _)| w == what && f == form).unwrap();
+    let mut run = make(services.parse().unwrap());
+    run();
+    let (start, before, mut times) = (Instant::now(), computed(), Vec::new());
+    while times.len() < 3 || start.elapsed().as_secs_f64() < seconds.parse().unwrap() {
+        let begun = Instant::now();
+        run();
+        times.push(begun.elapsed().as_secs_f64());
+    }
+    let cpu = computed().zip(before).map(|(after, before)| (after - before) / times.len() as f64);
+    times.sort_by(f64::total_cmp);
+    println!(
+        "{}",
+        serde_json::json!({ "what": what, "form": form, "seconds": times[times.len() / 2], "best": times[0],
+            "cpu": cpu, "runs": times.len() })
+    );
+}
+
+fn main() {
+    let options: Vec<String> = std::env::args().skip(1).collect();
+    match options.iter().position(|option| option == "--measure") {
+        // Cargo adds `--bench` at the end.
+        Some(at) => measure(&options[at + 1..options.len().min(at + 5)]),
+        None => {
+            let mut criterion = Criterion::default().configure_from_args();
+            benches(&mut criterion);
+            criterion.final_summary();
+        }
+    }
+}

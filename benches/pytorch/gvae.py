@@ -215,12 +215,13 @@ def query(n, kind):
 
 def measure(run, seconds):
     run()
-    times, end = [], time.perf_counter() + seconds
+    times, end, cpu = [], time.perf_counter() + seconds, time.process_time()
     while len(times) < 3 or (time.perf_counter() < end and len(times) < 200):
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)
-    return statistics.median(times), min(times), len(times)
+    cpu = (time.process_time() - cpu) / len(times)
+    return {"seconds": statistics.median(times), "best": min(times), "cpu": cpu, "runs": len(times)}
 
 
 def main():
@@ -238,8 +239,7 @@ def main():
             if options.only not in (None, what):
                 continue
             for form, kind in [("grouped", Grouped), ("layers", Layers)][: 1 if options.grouped else 2]:
-                median, best, runs = measure(make(n, kind), options.seconds)
-                result = {"what": what, "services": n, "form": form, "seconds": median, "best": best, "runs": runs}
+                result = {"what": what, "services": n, "form": form, **measure(make(n, kind), options.seconds)}
                 print(json.dumps(result), flush=True)
 
 
