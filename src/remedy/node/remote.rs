@@ -96,7 +96,7 @@ impl Remote {
         }
         let entry = Entry::of_rights(&String::from_utf8_lossy(&ended.stdout)).ok_or_else(|| {
             let text = format!(
-                "{} may not run {HELPER_PATH} as root on {} without a password: `sagetop actions rbac --node` prints the line for sudoers",
+                "{} may not run {HELPER_PATH} as root on {} without a password: `sagetop actions rbac --sudoers` prints the line for sudoers",
                 login.user, login.host
             );
             Clean::new(&text)

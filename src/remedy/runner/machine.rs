@@ -12,6 +12,7 @@ use crate::remedy::guard::{Permit, later};
 use crate::remedy::journal::Record;
 use crate::remedy::node::Remote;
 use crate::remedy::node::report::Kept;
+use crate::remedy::node::script::Exit;
 use crate::remedy::node::ssh::Ending;
 use crate::remedy::operation::{OperationId, Outcome, Phase};
 use crate::remedy::write::Standing;
@@ -60,10 +61,9 @@ impl Runner {
         op: &OperationId,
         end: &Ending,
     ) -> Outcome {
-        let said = match end {
-            Ending::NeverConnected(why) | Ending::NoProgram(why) => return Outcome::NotApplied(why.clone()),
-            Ending::Script(_, said) | Ending::Lost(said) => said,
-        };
+        if let Ending::NeverConnected(why) | Ending::NoProgram(why) = end {
+            return Outcome::NotApplied(why.clone());
+        }
         let until = Instant::now() + self.pace.read_back;
         loop {
             let late = Instant::now() >= until;
@@ -72,13 +72,12 @@ impl Runner {
             let read = remote.read(act).await;
             match (kept, read) {
                 (Ok(kept), Ok(read)) => {
-                    let lost = matches!(end, Ending::Lost(_));
-                    if let Some(outcome) = judge(act.standing(&read), &kept, said, lost, late) {
+                    if let Some(outcome) = judge(act.standing(&read), &kept, end, late) {
                         return outcome;
                     }
                 }
                 (Err(why), _) | (_, Err(why)) if late => {
-                    let text = format!("the machine cannot be read: {why}; the command: {said}");
+                    let text = format!("the machine cannot be read: {why}; the command: {}", words(end));
                     return Outcome::Unknown(Clean::capped(&text, 500));
                 }
                 _ => {}
@@ -127,8 +126,18 @@ impl Runner {
     }
 }
 
+/// What ssh or the script said at the end.
+fn words(end: &Ending) -> &Clean {
+    match end {
+        Ending::Script(_, said)
+        | Ending::NeverConnected(said)
+        | Ending::NoProgram(said)
+        | Ending::Lost(said) => said,
+    }
+}
+
 /// What one read says; `None` if it has to be read again.
-fn judge(standing: Standing, kept: &Kept, said: &Clean, lost: bool, late: bool) -> Option<Outcome> {
+fn judge(standing: Standing, kept: &Kept, end: &Ending, late: bool) -> Option<Outcome> {
     match standing {
         Standing::After => Some(Outcome::Applied),
         Standing::Before => match &kept.result {
@@ -141,8 +150,11 @@ fn judge(standing: Standing, kept: &Kept, said: &Clean, lost: bool, late: bool) 
                 Some(Outcome::NotApplied(Clean::new("it was stopped before it had changed anything")))
             }
             // What was sent when the session was lost may still arrive.
-            None if lost && !late => None,
-            None => Some(Outcome::NotApplied(said.clone())),
+            None if matches!(end, Ending::Lost(_)) && !late => None,
+            None if matches!(end, Ending::Script(Exit::Done, _)) => Some(Outcome::NotApplied(Clean::new(
+                "it was said to be done, but the machine does not show it",
+            ))),
+            None => Some(Outcome::NotApplied(words(end).clone())),
         },
         Standing::Neither(seen) => {
             Some(Outcome::Unknown(Clean::capped(&format!("neither the old nor the new values: {seen}"), 500)))
@@ -154,7 +166,6 @@ fn judge(standing: Standing, kept: &Kept, said: &Clean, lost: bool, late: bool) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::remedy::node::script::Exit;
 
     #[test]
     fn only_what_was_read_counts() {
@@ -165,7 +176,9 @@ mod tests {
             waits: false,
         };
         let of = |standing: Standing, kept: Kept, lost: bool, late: bool| {
-            judge(standing, &kept, &Clean::new("said"), lost, late)
+            let said = Clean::new("said");
+            let end = if lost { Ending::Lost(said) } else { Ending::Script(Exit::Busy, said) };
+            judge(standing, &kept, &end, late)
         };
         let not = |why: &str| Some(Outcome::NotApplied(Clean::new(why)));
         // A script that says it is done has not done it unless that shows, and one that is lost may have.
