@@ -1,5 +1,7 @@
 //! The command line: options that every subcommand understands, and the list of subcommands.
 
+mod actions;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::domain::{Timestamp, duration};
+
+pub use actions::{ActionsAction, ActionsArgs};
 
 /// Finds the root cause of an SLO violation from Jaeger and Prometheus.
 #[derive(Clone, Debug, Parser)]
@@ -172,29 +176,6 @@ pub struct GraphArgs {
     /// Draw the tree with ASCII characters only
     #[arg(long)]
     pub ascii: bool,
-}
-
-/// `sagetop actions`.
-#[derive(Clone, Debug, Args)]
-pub struct ActionsArgs {
-    /// What to do; without it, list them.
-    #[command(subcommand)]
-    pub action: Option<ActionsAction>,
-}
-
-/// What to do about actions.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ActionsAction {
-    /// List what was done, and what came of it
-    List,
-    /// Check that the journal is whole and unchanged
-    VerifyJournal,
-    /// Print the least rights in Kubernetes that the configured actions take
-    Rbac {
-        /// Who gets them: a user as the API server names it
-        #[arg(long, value_name = "NAME", default_value = "sagetop")]
-        user: String,
-    },
 }
 
 /// `sagetop config`.

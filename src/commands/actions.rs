@@ -11,7 +11,8 @@ use crate::config::{self, Context, Dirs, paths};
 use crate::domain::{Clean, Counterfactual, Timestamp};
 use crate::remedy::desk::{Past, past};
 use crate::remedy::journal::{self, Broken, Verified};
-use crate::remedy::{Change, OperationId, Outcome, Target, rbac};
+use crate::remedy::names::User;
+use crate::remedy::{Change, OperationId, Outcome, Target, node, rbac};
 
 /// JSON form of the list; field names are a contract.
 #[derive(Serialize)]
@@ -119,8 +120,13 @@ struct Place {
 pub fn run(global: &Global, args: &ActionsArgs, out: &mut Output) -> Result<Exit, Error> {
     let config = config::load(&paths::config_file(global.config())?)?;
     let context = config.context(global.context.as_deref())?;
-    if let Some(ActionsAction::Rbac { user }) = &args.action {
-        write!(out, "{}", rbac::manifest(&context.remedy, user)?)?;
+    if let Some(ActionsAction::Rbac { user, sudoers, helper }) = &args.action {
+        let text = match (sudoers, helper) {
+            (true, _) => node::sudoers::sudoers(&machines_user(context)?),
+            (_, true) => node::script::HELPER.to_owned(),
+            _ => rbac::manifest(&context.remedy, user)?,
+        };
+        write!(out, "{text}")?;
         return Ok(Exit::Ok);
     }
     let (path, bytes) = read(global, context)?;
@@ -128,6 +134,11 @@ pub fn run(global: &Global, args: &ActionsArgs, out: &mut Output) -> Result<Exit
         Some(ActionsAction::VerifyJournal) => check(path, &bytes, out),
         _ => list(path, &bytes, out),
     }
+}
+
+/// Who logs in on machines; without a setting, the name that the rights in Kubernetes have too.
+fn machines_user(context: &Context) -> Result<User, Error> {
+    Ok(User::new(context.remedy.ssh_user.as_ref().map_or("sagetop", Clean::as_str))?)
 }
 
 /// The journal's file; one that was never written is empty.

@@ -10,8 +10,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::act::{Act, Fresh};
 use super::clock::Clock;
-use super::cluster::Object;
 use super::digest::digest;
 use super::kind::Risk;
 use super::operation::OperationId;
@@ -19,7 +19,7 @@ use super::plan::{Approval, Confirmation, Plan, Step};
 use super::proposal::Weight;
 use super::settings::RemedySettings;
 use super::target::Target;
-use super::write::{Standing, Write};
+use super::write::Standing;
 use crate::domain::{Clean, Timestamp};
 
 /// A plan that was not approved for so long has to be reviewed again.
@@ -33,7 +33,7 @@ pub struct Bound {
     /// Name of the operation that it would become.
     pub op: OperationId,
     /// What would be written.
-    pub write: Write,
+    pub write: Act,
     /// Notes that would be left in the cluster, as far as there are the rights to.
     pub books: Books,
     /// The server's address.
@@ -197,7 +197,7 @@ impl Guard {
     ///
     /// # Errors
     /// The configuration or an obstacle refuses it.
-    pub fn present(&mut self, mut plan: Plan, bound: Bound, before: &Object) -> Result<Arc<Plan>, Clean> {
+    pub fn present(&mut self, mut plan: Plan, bound: Bound, before: &Fresh) -> Result<Arc<Plan>, Clean> {
         self.pending = None;
         self.admits(&plan)?;
         if let Some(refusal) = plan.obstacles.iter().find(|obstacle| obstacle.weight == Weight::Refusal) {
@@ -296,7 +296,7 @@ impl Ticket {
     ///
     /// # Errors
     /// Something has changed since it was shown, or it took too long.
-    pub fn confirm(self, fresh: &Object, server: &str) -> Result<Permit, Clean> {
+    pub fn confirm(self, fresh: &Fresh, server: &str) -> Result<Permit, Clean> {
         if self.clock.since_boot() >= self.until {
             return Err(Clean::new("the plan is older than 120 s: review it again"));
         }

@@ -10,10 +10,11 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::Timestamp;
+use crate::remedy::cluster::Object;
 use crate::remedy::kind::ActionKind;
 use crate::remedy::plan::Digest;
 use crate::remedy::target::{ObjectKind, ObjectTarget};
-use crate::remedy::write::Edit;
+use crate::remedy::write::{Edit, Write};
 
 /// A clock that goes where it is told to; both hands by themselves.
 #[derive(Default)]
@@ -75,8 +76,12 @@ fn plan(risk: Risk, kind: ActionKind, undoes: bool) -> (Plan, Bound) {
         digest: Digest([0; 32]),
         expires: Timestamp::UNIX_EPOCH,
     };
-    let bound =
-        Bound { op: OperationId(Clean::new("op")), write, books: Books::default(), server: "a".to_owned() };
+    let bound = Bound {
+        op: OperationId(Clean::new("op")),
+        write: write.into(),
+        books: Books::default(),
+        server: "a".to_owned(),
+    };
     (plan, bound)
 }
 
@@ -231,7 +236,7 @@ fn what_takes_back_is_neither_counted_nor_doubted() {
     };
     for undoes in [true, false] {
         let (plan, bound) = plan(Risk::R1, ActionKind::ScaleOut, undoes);
-        let plan = guard.present(plan, bound, &object(2, "u1")).unwrap();
+        let plan = guard.present(plan, bound, &object(2, "u1").into()).unwrap();
         let approval = Approval { digest: plan.digest, typed: None, reason: None, second: None };
         assert_eq!(guard.take(approval, &around).is_ok(), undoes);
     }
@@ -244,7 +249,7 @@ fn what_the_configuration_does_not_name_is_not_shown() {
         change(&mut settings);
         let mut guard = Guard::new(Clean::new("prod"), settings, Arc::new(Hands::default()));
         let (plan, bound) = plan(Risk::R1, kind, false);
-        guard.present(plan, bound, &object(2, "u1")).map(drop).map_err(|why| why.to_string())
+        guard.present(plan, bound, &object(2, "u1").into()).map(drop).map_err(|why| why.to_string())
     };
     assert_eq!(present(&|_| {}, ActionKind::ScaleOut), Ok(()));
     let refused = |result: Result<(), String>, word: &str| assert!(result.unwrap_err().contains(word));

@@ -13,6 +13,7 @@
 //! Everything that keeps this promise is here and not in the screens, which only ask ([`Ask`]) and are
 //! told ([`Told`]).
 
+pub mod act;
 pub mod books;
 pub mod catalogue;
 pub mod child;

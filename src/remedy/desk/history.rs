@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::operations::Kept;
 use super::{Desk, Inner};
 use crate::domain::Clean;
+use crate::remedy::act::Act;
+use crate::remedy::guard::later;
 use crate::remedy::journal::{Actor, Entry, Intent, Record};
 use crate::remedy::operation::{OperationId, Outcome, Phase};
-use crate::remedy::runner::Update;
+use crate::remedy::runner::{LASTS, Update};
 use crate::remedy::talk::Told;
 
 /// Operations of this age are told to the screens at the start.
@@ -50,6 +52,11 @@ pub fn past(entries: &[Entry]) -> Vec<Past> {
             Record::Result { outcome, .. } => {
                 past.decided = true;
                 past.kept.apply(Update::Outcome(outcome.clone()));
+                if *outcome == Outcome::Applied
+                    && matches!(&past.intent.write, Act::Machine(act) if act.takes_back.is_none())
+                {
+                    past.kept.apply(Update::KeepUntil(Some(later(entry.at, LASTS))));
+                }
                 past.kept.apply(Update::Phase(Phase::Done));
             }
             Record::Effect { since, note, .. } => {
@@ -58,6 +65,7 @@ pub fn past(entries: &[Entry]) -> Vec<Past> {
                     past.kept.apply(Update::Note(note.clone()));
                 }
             }
+            Record::Keep { .. } => past.kept.apply(Update::KeepUntil(None)),
             Record::Reverted { by, .. } => past.kept.apply(Update::Reverted(by.clone())),
             Record::Verify { verification, .. } => {
                 past.kept.operation.verification = Some(verification.clone())
@@ -75,6 +83,7 @@ pub fn past(entries: &[Entry]) -> Vec<Past> {
             past.kept.operation.undone_by = Some(by);
             past.kept.operation.reverted = None;
             past.kept.operation.can_undo = false;
+            past.kept.operation.keep_until = None;
         }
     }
     for past in all.values_mut().filter(|past| !past.decided) {

@@ -2,6 +2,7 @@
 //! through it everything that can change something.
 
 mod history;
+mod machines;
 mod operations;
 mod propose;
 mod review;
@@ -18,14 +19,15 @@ use tokio::task::{JoinSet, spawn_blocking};
 pub use history::{Past, past};
 pub use verify::{MIN_WINDOWS, verification};
 
+use super::act::{Act, Fresh};
 use super::clock::{Clock, SystemClock};
-use super::cluster::Object;
 use super::forecast::Forecast;
 use super::guard::{Bound, Guard, Ticket, later};
-use super::journal::{Actor, Journal, JournalError};
+use super::journal::{Actor, Journal, JournalError, Record};
 use super::kubectl::Kubectl;
 use super::log::CommandLog;
 use super::names::{ContextName, Label};
+use super::node::Remote;
 use super::operation::OperationId;
 use super::plan::Plan;
 use super::program::Program;
@@ -100,9 +102,11 @@ enum Inner {
     /// Proposals were worked out.
     Proposed { slo: Clean, proposals: Vec<(Proposal, propose::Basis)>, notes: Vec<Clean> },
     /// A review has ended; `number` tells whether it is still wanted.
-    Reviewed { number: u64, what: Clean, result: Box<Result<(Plan, Bound, Object), Clean>> },
+    Reviewed { number: u64, what: Clean, result: Box<Result<(Plan, Bound, Fresh), Clean>> },
     /// The target of an approval was read again.
-    Confirmed { ticket: Box<Ticket>, read: Result<(Object, String), Clean> },
+    Confirmed { ticket: Box<Ticket>, read: Result<(Fresh, String), Clean> },
+    /// A machine was told to keep a change, or why not.
+    Told(OperationId, Result<(), Clean>),
     /// An operation went on.
     Update(OperationId, Update),
 }
@@ -114,6 +118,8 @@ pub struct Desk {
     clock: Arc<dyn Clock>,
     guard: Guard,
     kubectl: Arc<Kubectl>,
+    /// The machines, or why there is no way to them.
+    remote: Result<Arc<Remote>, Clean>,
     journal: Arc<Journal>,
     runner: Runner,
     told: UnboundedSender<Told>,
@@ -144,7 +150,7 @@ impl Desk {
         let kube_context = ContextName::new(name.as_str())
             .map_err(|error| DeskError::Settings(Clean::new(&error.to_string())))?;
         let log = Arc::new(CommandLog::new(told.clone()));
-        let kubectl = Kubectl::new(program, settings.kubeconfig.clone(), kube_context, log)
+        let kubectl = Kubectl::new(program, settings.kubeconfig.clone(), kube_context, log.clone())
             .map_err(DeskError::Settings)?;
         for namespace in &settings.namespaces {
             Label::new(namespace.as_str())
@@ -152,8 +158,13 @@ impl Desk {
         }
         let kubectl = Arc::new(kubectl);
         let journal = Arc::new(Journal::open(&state, context.as_str())?);
+        let remote = match settings.kinds.iter().any(|kind| kind.is_on_node()) {
+            true => Remote::open(&settings, log).map(Arc::new),
+            false => Err(Clean::new("actions on machines are not among the context's `kinds`")),
+        };
         let runner = Runner {
             kubectl: kubectl.clone(),
+            remote: remote.clone(),
             journal: journal.clone(),
             pace,
             actor: history::this_process(),
@@ -165,6 +176,7 @@ impl Desk {
             clock,
             guard,
             kubectl,
+            remote,
             journal,
             runner,
             told,
@@ -230,7 +242,7 @@ impl Desk {
                 self.reviewing += 1;
                 self.guard.reject();
             }
-            Ask::Keep(op) => self.refuse("keeping", Clean::new(&format!("{op} does not take itself back"))),
+            Ask::Keep(op) => self.keep(op),
         }
     }
 
@@ -240,7 +252,38 @@ impl Desk {
             Inner::Reviewed { number, what, result } => self.reviewed(number, &what, *result),
             Inner::Confirmed { ticket, read } => self.confirmed(*ticket, read),
             Inner::Update(op, update) => self.update(&op, update).await,
+            Inner::Told(op, Ok(())) => self.update(&op, Update::KeepUntil(None)).await,
+            Inner::Told(_, Err(why)) => self.refuse("keeping", why),
         }
+    }
+
+    /// Tells a machine that a change is to stay, which would take itself back.
+    fn keep(&mut self, of: OperationId) {
+        let kept = self.operations.get(&of).filter(|kept| kept.operation.keep_until.is_some());
+        let act = kept.and_then(|kept| match &kept.write {
+            Act::Machine(act) => Some(act.clone()),
+            Act::Object(_) => None,
+        });
+        let (act, remote) = match (act, &self.remote) {
+            (Some(act), Ok(remote)) => (act, remote.clone()),
+            (None, _) => {
+                return self.refuse("keeping", Clean::new(&format!("{of} does not take itself back")));
+            }
+            (_, Err(why)) => return self.refuse("keeping", why.clone()),
+        };
+        if !self.guard.is_armed() {
+            return self.refuse("keeping", Clean::new("writing is not armed in this context"));
+        }
+        let (journal, by) = (self.journal.clone(), self.operator.clone());
+        self.spawn(async move {
+            let record = Record::Keep { op: of.clone(), by };
+            let result = match aside(move || journal.append(record)).await {
+                Some(Ok(())) => remote.keep(&act.target, &new_operation(Timestamp::now()), &of).await,
+                Some(Err(error)) => Err(Clean::capped(&error.to_string(), 500)),
+                None => Err(Clean::new("the journal's writer ended")),
+            };
+            Inner::Told(of, result)
+        });
     }
 
     fn tell(&self, told: Told) {

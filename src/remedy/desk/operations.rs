@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use super::{Desk, aside};
 use crate::domain::{Clean, Timestamp};
+use crate::remedy::act::Act;
 use crate::remedy::guard::Permit;
 use crate::remedy::journal::Record;
 use crate::remedy::operation::{Operation, OperationId, Outcome, Phase};
 use crate::remedy::runner::Update;
 use crate::remedy::talk::Told;
-use crate::remedy::target::Target;
-use crate::remedy::write::Write;
 
 /// An operation and what it takes to take it back.
 #[derive(Clone, Debug)]
@@ -18,7 +17,7 @@ pub struct Kept {
     /// What the screens are told.
     pub operation: Operation,
     /// What was written.
-    pub write: Write,
+    pub write: Act,
     /// When it had taken effect.
     pub effective: Option<Timestamp>,
     /// The operation that it takes back.
@@ -62,7 +61,7 @@ impl Kept {
                 id: intent.op.clone(),
                 slo: intent.slo.clone(),
                 kind: intent.kind,
-                target: Target::Object(intent.write.target.clone()),
+                target: intent.write.target(),
                 changes: intent.changes.clone(),
                 by: intent.by.clone(),
                 started: at,
@@ -90,10 +89,12 @@ impl Kept {
             Update::Phase(phase) => operation.phase = phase,
             Update::Outcome(outcome) => operation.outcome = Some(outcome),
             Update::Effective(since) => self.effective = Some(since),
+            Update::KeepUntil(until) => operation.keep_until = until,
             // That was ourselves.
             Update::Reverted(_) if operation.undone_by.is_some() => {}
             Update::Reverted(by) => {
                 operation.reverted = Some(by);
+                operation.keep_until = None;
                 // What is not there any more is not measured.
                 operation.phase = Phase::Done;
             }
@@ -121,6 +122,7 @@ impl Desk {
             // Whoever followed it may have seen the undo before its end was known.
             kept.operation.reverted = None;
             kept.operation.can_undo = false;
+            kept.operation.keep_until = None;
             kept.operation.phase = Phase::Done;
             let told = kept.operation.clone();
             self.tell(Told::Operation(Arc::new(told)));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::machines::machine_draft;
 use super::{Desk, Inner};
 use crate::domain::{Clean, Culprit, NodeName, Resource, ResourceCause, ServiceName, Verdict, VerdictKind};
 use crate::remedy::catalogue::site::NoSite;
@@ -12,10 +13,13 @@ use crate::remedy::forecast::Forecast;
 use crate::remedy::kind::ActionKind;
 use crate::remedy::kubectl::Kubectl;
 use crate::remedy::names::Label;
+use crate::remedy::node::Remote;
+use crate::remedy::node::draft::NodeDraft;
 use crate::remedy::proposal::{Proposal, ProposalId};
 use crate::remedy::reading::Readings;
 use crate::remedy::settings::RemedySettings;
 use crate::remedy::talk::Told;
+use crate::remedy::target::Target;
 
 /// Blamed services that are answered to; more are not blamed together.
 const SERVICES: usize = 3;
@@ -57,17 +61,34 @@ impl Basis {
     }
 
     /// Works it out from what is read now.
-    pub async fn draft(&self, kubectl: &Kubectl, views: &[View]) -> Result<Draft, Unfit> {
+    pub async fn draft(
+        &self,
+        kubectl: &Kubectl,
+        remote: &Result<Arc<Remote>, Clean>,
+        views: &[View],
+    ) -> Result<Drafted, Unfit> {
+        if self.kind.is_on_node() {
+            let remote = remote.as_ref().map_err(|why| Unfit::Told(why.clone()))?;
+            return Ok(Drafted::Machine(machine_draft(kubectl, remote, views, self).await?));
+        }
         let site = Site::read(kubectl, views, &self.service, self.wide()).await;
         let mut site = site.map_err(|why| Unfit::because(no_site(&self.service, &why)))?;
         if matches!(self.kind, ActionKind::CiliumBandwidth | ActionKind::CniBandwidth) {
             site.cilium = kubectl.cilium_limits_bandwidth().await.ok();
         }
-        draft(self.kind, &site, &self.want())
+        Ok(Drafted::Object(draft(self.kind, &site, &self.want())?))
     }
 }
 
-fn no_site(service: &ServiceName, why: &NoSite) -> String {
+/// An action, worked out.
+pub enum Drafted {
+    /// On an object of the cluster.
+    Object(Draft),
+    /// On a machine.
+    Machine(NodeDraft),
+}
+
+pub fn no_site(service: &ServiceName, why: &NoSite) -> String {
     match why {
         NoSite::Unknown => {
             format!("no workload in the allowed namespaces is called {service}, nor labelled so")
@@ -99,18 +120,21 @@ impl Desk {
         };
         let readings = self.readings.as_ref().map(|(readings, _)| readings);
         let (bases, mut notes) = bases(&verdict, readings, self.forecasts.get(&slo), &self.settings);
-        let (kubectl, settings) = (self.kubectl.clone(), self.settings.clone());
+        let (kubectl, settings, remote) = (self.kubectl.clone(), self.settings.clone(), self.remote.clone());
         self.spawn(async move {
             let mut found: Vec<(bool, Proposal, Basis)> = Vec::new();
             if !bases.is_empty() {
                 let (views, unread) = views(&kubectl, &settings).await;
                 notes.extend(unread);
                 for basis in bases {
-                    match basis.draft(&kubectl, &views).await {
-                        Ok(mut draft) => {
+                    match basis.draft(&kubectl, &remote, &views).await {
+                        Ok(Drafted::Object(mut draft)) => {
                             draft.obstacles.extend(missing(&kubectl, &draft.write).await);
                             let partial = draft.partial;
                             found.push((partial, proposal(draft, &basis), basis));
+                        }
+                        Ok(Drafted::Machine(draft)) => {
+                            found.push((false, machine_proposal(draft, &basis), basis));
                         }
                         Err(Unfit::Silent) => {}
                         Err(Unfit::Told(why)) => {
@@ -147,7 +171,6 @@ impl Desk {
 }
 
 fn proposal(draft: Draft, basis: &Basis) -> Proposal {
-    use crate::remedy::target::Target;
     Proposal {
         id: ProposalId(0),
         slo: basis.verdict.slo.name.clone(),
@@ -162,6 +185,25 @@ fn proposal(draft: Draft, basis: &Basis) -> Proposal {
         objective_ms: basis.verdict.slo.objective_ms,
         obstacles: draft.obstacles,
         patch: draft.patch,
+    }
+}
+
+fn machine_proposal(draft: NodeDraft, basis: &Basis) -> Proposal {
+    Proposal {
+        id: ProposalId(0),
+        slo: basis.verdict.slo.name.clone(),
+        kind: draft.kind,
+        target: Target::Node(draft.target),
+        service: basis.service.clone(),
+        resource: basis.resource,
+        changes: draft.changes,
+        risk: draft.risk,
+        why: draft.why,
+        // The model knows the services, not what their neighbours do to them.
+        forecast: None,
+        objective_ms: basis.verdict.slo.objective_ms,
+        obstacles: draft.obstacles,
+        patch: None,
     }
 }
 
@@ -233,6 +275,10 @@ fn aggressor(
     victim: &ServiceName,
     readings: Option<&Readings>,
 ) -> (ServiceName, Option<f64>) {
+    if kind == ActionKind::HostBandwidth {
+        // A share is kept for the victim, by what it sends itself.
+        return (victim.clone(), readings.and_then(|readings| readings.sends.get(victim).copied()));
+    }
     if !matches!(kind, ActionKind::CiliumBandwidth | ActionKind::CniBandwidth) {
         return (victim.clone(), None);
     }

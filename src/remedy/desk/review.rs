@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::machines::machine_plan;
 use super::operations::Kept;
-use super::propose::{Basis, views};
+use super::propose::{Basis, Drafted, views};
 use super::{Desk, Inner, new_operation};
 use crate::domain::{Clean, Timestamp, VerdictKind};
+use crate::remedy::act::{Act, Fresh};
 use crate::remedy::books::books;
 use crate::remedy::catalogue::Draft;
 use crate::remedy::catalogue::draft::obstacle;
@@ -19,6 +21,8 @@ use crate::remedy::kind::Risk;
 use crate::remedy::kubectl::{Kubectl, complaint};
 use crate::remedy::log::line;
 use crate::remedy::names::Label;
+use crate::remedy::node::Remote;
+use crate::remedy::node::draft::NodeDraft;
 use crate::remedy::operation::{OperationId, Outcome, Phase};
 use crate::remedy::plan::{Approval, Confirmation, Digest, Plan};
 use crate::remedy::proposal::{Obstacle, ProposalId, Weight};
@@ -35,11 +39,11 @@ const DATA_AGE: (Duration, u32) = (Duration::from_secs(300), 5);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// What goes into a plan beside the write.
-struct Purpose {
-    slo: Clean,
-    objective_ms: f64,
-    observed_ms: Option<f64>,
-    undoes: Option<OperationId>,
+pub struct Purpose {
+    pub slo: Clean,
+    pub objective_ms: f64,
+    pub observed_ms: Option<f64>,
+    pub undoes: Option<OperationId>,
 }
 
 impl Desk {
@@ -63,10 +67,10 @@ impl Desk {
             observed_ms,
             undoes: None,
         };
-        let (kubectl, by) = (self.kubectl.clone(), self.operator.clone());
+        let (kubectl, remote, by) = (self.kubectl.clone(), self.remote.clone(), self.operator.clone());
         let (number, op) = self.begin_review();
         self.spawn(async move {
-            let result = Box::new(prepare(&kubectl, &basis, purpose, op, &by).await);
+            let result = Box::new(prepare(&kubectl, &remote, &basis, purpose, op, &by).await);
             Inner::Reviewed { number, what, result }
         });
     }
@@ -87,10 +91,28 @@ impl Desk {
                 .and_then(|(readings, _)| readings.of(operation.slo.as_str())?.observed_ms),
             undoes: Some(id.clone()),
         };
-        let (kubectl, by) = (self.kubectl.clone(), self.operator.clone());
+        let (kubectl, remote, by) = (self.kubectl.clone(), self.remote.clone(), self.operator.clone());
         let (number, op) = self.begin_review();
         self.spawn(async move {
-            let write = write.inverse();
+            let write = match write {
+                Act::Object(write) => write.inverse(),
+                Act::Machine(act) => {
+                    let draft = NodeDraft {
+                        kind: operation.kind,
+                        target: act.target,
+                        write: act.change,
+                        changes: Write::turned(&operation.changes),
+                        risk: Risk::R1,
+                        why: Clean::new(""),
+                        obstacles: Vec::new(),
+                    };
+                    let result = match &remote {
+                        Ok(remote) => machine_plan(remote, draft, purpose, op).await,
+                        Err(why) => Err(why.clone()),
+                    };
+                    return Inner::Reviewed { number, what, result: Box::new(result) };
+                }
+            };
             let risk = if write.target.kind == crate::remedy::target::ObjectKind::StatefulSet
                 || matches!(&write.edit, Edit::Patch { resize: false, fields, .. } if fields.iter().any(|f| f.path.starts_with("/spec/template")))
             {
@@ -125,7 +147,7 @@ impl Desk {
         &mut self,
         number: u64,
         what: &Clean,
-        result: Result<(Plan, Bound, Object), Clean>,
+        result: Result<(Plan, Bound, Fresh), Clean>,
     ) {
         if number != self.reviewing {
             return;
@@ -149,19 +171,19 @@ impl Desk {
             Err(why) => return self.refuse("approving", why),
         };
         self.confirming = true;
-        let kubectl = self.kubectl.clone();
+        let (kubectl, remote) = (self.kubectl.clone(), self.remote.clone());
         self.spawn(async move {
-            let read = read_again(&kubectl, ticket.bound()).await;
+            let read = read_again(&kubectl, &remote, &ticket.bound().write).await;
             Inner::Confirmed { ticket: Box::new(ticket), read }
         });
     }
 
-    pub(super) fn confirmed(&mut self, ticket: Ticket, read: Result<(Object, String), Clean>) {
+    pub(super) fn confirmed(&mut self, ticket: Ticket, read: Result<(Fresh, String), Clean>) {
         self.confirming = false;
         if !self.guard.is_armed() {
             return self.refuse("approving", Clean::new("writing was disarmed meanwhile"));
         }
-        let permit = match read.and_then(|(object, server)| ticket.confirm(&object, &server)) {
+        let permit = match read.and_then(|(fresh, server)| ticket.confirm(&fresh, &server)) {
             Ok(permit) => permit,
             Err(why) => return self.refuse("approving", why),
         };
@@ -233,8 +255,19 @@ impl Desk {
     }
 }
 
-async fn read_again(kubectl: &Kubectl, bound: &Bound) -> Result<(Object, String), Clean> {
-    let target = &bound.write.target;
+/// What an act writes to as it is now, and by which way it was read.
+async fn read_again(
+    kubectl: &Kubectl,
+    remote: &Result<Arc<Remote>, Clean>,
+    act: &Act,
+) -> Result<(Fresh, String), Clean> {
+    let target = match act {
+        Act::Object(write) => &write.target,
+        Act::Machine(act) => {
+            let said = remote.as_ref().map_err(Clone::clone)?.read(act).await?;
+            return Ok((Fresh::Machine(said), act.target.node.to_string()));
+        }
+    };
     let failed = |error: &dyn std::fmt::Display| {
         Clean::capped(&format!("the target cannot be read again: {error}"), 500)
     };
@@ -243,20 +276,24 @@ async fn read_again(kubectl: &Kubectl, bound: &Bound) -> Result<(Object, String)
         tokio::join!(kubectl.get(target.kind, &namespace, target.name.as_str()), kubectl.server());
     let object = Object::of(object.map_err(|error| failed(&error))?);
     let object = object.ok_or_else(|| Clean::new("the target has no valid name"))?;
-    Ok((object, server.map_err(|error| failed(&error))?))
+    Ok((object.into(), server.map_err(|error| failed(&error))?))
 }
 
 async fn prepare(
     kubectl: &Kubectl,
+    remote: &Result<Arc<Remote>, Clean>,
     basis: &Basis,
     purpose: Purpose,
     op: OperationId,
     by: &Clean,
-) -> Result<(Plan, Bound, Object), Clean> {
+) -> Result<(Plan, Bound, Fresh), Clean> {
     use crate::remedy::catalogue::Unfit;
     let (views, notes) = views(kubectl, &basis.settings).await;
-    match basis.draft(kubectl, &views).await {
-        Ok(draft) => plan(kubectl, draft, purpose, op, by).await,
+    match basis.draft(kubectl, remote, &views).await {
+        Ok(Drafted::Object(draft)) => plan(kubectl, draft, purpose, op, by).await,
+        Ok(Drafted::Machine(draft)) => {
+            machine_plan(remote.as_ref().map_err(Clone::clone)?, draft, purpose, op).await
+        }
         Err(Unfit::Told(why)) => Err(why),
         Err(Unfit::Silent) => {
             Err(notes.into_iter().next().unwrap_or_else(|| Clean::new("it does not fit any more")))
@@ -271,20 +308,21 @@ async fn plan(
     purpose: Purpose,
     op: OperationId,
     by: &Clean,
-) -> Result<(Plan, Bound, Object), Clean> {
+) -> Result<(Plan, Bound, Fresh), Clean> {
     let Draft { kind, write, changes, risk, forecast, mut obstacles, .. } = draft;
     let wrong = |error: &dyn std::fmt::Display| Clean::capped(&error.to_string(), 500);
     let step = kubectl.write_step(&write).map_err(|error| wrong(&error))?;
     let undo = kubectl.write_step(&write.inverse()).map_err(|error| wrong(&error))?;
-    let bound = Bound { op: op.clone(), write, books: Default::default(), server: String::new() };
+    let act = Act::Object(write.clone());
+    let remote = Err(Clean::new("not on a machine"));
     let (read, rights, rehearsed, notes) = tokio::join!(
-        read_again(kubectl, &bound),
-        missing(kubectl, &bound.write),
-        kubectl.rehearse(&bound.write),
-        books(kubectl, &bound.write, &op, by),
+        read_again(kubectl, &remote, &act),
+        missing(kubectl, &write),
+        kubectl.rehearse(&write),
+        books(kubectl, &write, &op, by),
     );
-    let (object, server) = read?;
-    match bound.write.standing(&object) {
+    let (fresh, server) = read?;
+    match act.standing(&fresh) {
         Standing::Before => {}
         Standing::After => return Err(Clean::new("the target is as it would be already")),
         Standing::Replaced => return Err(Clean::new("the target was deleted and made anew")),
@@ -294,7 +332,7 @@ async fn plan(
     let rehearsed = rehearsed.map_err(|error| wrong(&error))?;
     let said = complaint(&rehearsed);
     let dry_run = match rehearsed.ending {
-        Ending::Exit(0) => Some(rehearsal(&bound.write, &rehearsed.stdout)),
+        Ending::Exit(0) => Some(rehearsal(&write, &rehearsed.stdout)),
         _ if said.as_str().contains("does not support dry run") => {
             let text = format!("no rehearsal is possible: {said}");
             obstacles.push(obstacle(Weight::Warning, text));
@@ -322,7 +360,7 @@ async fn plan(
     let plan = Plan {
         slo: purpose.slo,
         kind,
-        target: Target::Object(bound.write.target.clone()),
+        target: Target::Object(write.target),
         changes,
         step,
         undo: Some(undo),
@@ -338,7 +376,7 @@ async fn plan(
         digest: Digest([0; 32]),
         expires: Timestamp::now(),
     };
-    Ok((plan, Bound { books: notes, server, ..bound }, object))
+    Ok((plan, Bound { op, write: act, books: notes, server }, fresh))
 }
 
 fn note(text: &str) -> Obstacle {

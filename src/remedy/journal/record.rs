@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Clean, Counterfactual, Timestamp};
+use crate::remedy::act::Act;
 use crate::remedy::kind::ActionKind;
 use crate::remedy::operation::{OperationId, Outcome, Verification};
 use crate::remedy::proposal::Change;
-use crate::remedy::write::Write;
 
 /// Which process wrote an entry, so that another one can tell whether it still lives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Intent {
     /// Kind of action.
     pub kind: ActionKind,
     /// The write: target and fields before and after.
-    pub write: Write,
+    pub write: Act,
     /// The same for people.
     pub changes: Vec<Change>,
     /// The command.
@@ -92,6 +92,13 @@ pub enum Record {
         /// What was seen.
         note: Clean,
     },
+    /// A change that takes itself back is told to stay; written before the machine is told.
+    Keep {
+        /// The operation.
+        op: OperationId,
+        /// Who said so.
+        by: Clean,
+    },
     /// Somebody else put the old value back.
     Reverted {
         /// The operation.
@@ -123,6 +130,7 @@ impl Record {
             Self::Started { op }
             | Self::Result { op, .. }
             | Self::Effect { op, .. }
+            | Self::Keep { op, .. }
             | Self::Reverted { op, .. }
             | Self::Verify { op, .. } => Some(op),
             Self::Torn { .. } => None,

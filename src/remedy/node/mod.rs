@@ -16,6 +16,8 @@ pub mod amount;
 pub mod container;
 pub mod draft;
 pub mod machine;
+pub mod neighbour;
+pub mod remote;
 pub mod report;
 pub mod resctrl;
 pub mod script;
@@ -23,3 +25,6 @@ pub mod ssh;
 pub mod sudoers;
 pub mod traffic;
 pub mod write;
+
+pub use remote::Remote;
+pub use write::NodeWrite;

@@ -8,7 +8,7 @@ use crate::remedy::names::User;
 pub fn sudoers(user: &User) -> String {
     let digest = helper_digest();
     format!(
-        "# {HELPER_PATH} has to be the helper that sagetop prints, owned by root, mode 0755.\n\
+        "# {HELPER_PATH} has to be what `sagetop actions rbac --helper` prints, owned by root, mode 0755.\n\
          # Another file of that name is not run: its digest is another.\n\
          {user} ALL=(root) NOPASSWD: sha256:{digest} {HELPER_PATH}\n"
     )

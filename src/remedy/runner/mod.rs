@@ -7,6 +7,7 @@
 //! ```
 
 mod ending;
+mod machine;
 mod read_back;
 mod settle;
 
@@ -17,12 +18,15 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 pub use ending::Said;
+pub use machine::LASTS;
 
+use super::act::Act;
 use super::child::{Ended, Ending};
 use super::guard::Permit;
 use super::journal::{Actor, Intent, Journal, JournalError, Record};
 use super::kubectl::{Kubectl, complaint};
 use super::names::Label;
+use super::node::Remote;
 use super::operation::{OperationId, Outcome, Phase};
 use crate::domain::{Clean, Timestamp};
 
@@ -59,6 +63,8 @@ pub enum Update {
     Outcome(Outcome),
     /// The change has taken effect, since then.
     Effective(Timestamp),
+    /// It takes itself back then; `None`: it stays.
+    KeepUntil(Option<Timestamp>),
     /// Somebody put the old value back.
     Reverted(Clean),
     /// A word for who reads.
@@ -72,6 +78,8 @@ pub type Tell = Arc<dyn Fn(Update) + Send + Sync>;
 #[derive(Clone, Debug)]
 pub struct Runner {
     pub(super) kubectl: Arc<Kubectl>,
+    /// The machines, or why there is no way to them.
+    pub(super) remote: Result<Arc<Remote>, Clean>,
     pub(super) journal: Arc<Journal>,
     pub(super) pace: Pace,
     pub(super) actor: Actor,
@@ -113,10 +121,13 @@ impl Runner {
             tell(Update::Phase(Phase::Done));
             return;
         }
+        let write = match &permit.bound().write {
+            Act::Object(write) => write,
+            Act::Machine(act) => return self.carry_out_there(&permit, act, &tell).await,
+        };
         let ended = self.kubectl.write(&permit).await;
         tell(Update::Phase(Phase::ReadBack));
         let said = Said::of(&ended);
-        let write = &permit.bound().write;
         let outcome = self.read_back(write, permit.generation(), &said).await;
         let words = ended_in_words(&ended);
         self.decided(&op, words, outcome.outcome.clone(), false, &tell).await;
@@ -194,11 +205,15 @@ impl Runner {
             return;
         }
         tell(Update::Phase(Phase::ReadBack));
+        let write = match &intent.write {
+            Act::Object(write) => write,
+            Act::Machine(act) => return self.recover_there(act, &intent.op, &tell).await,
+        };
         let said = Said::Unsure(Clean::new("sagetop ended while the command ran"));
-        let seen = self.read_back(&intent.write, intent.generation, &said).await;
+        let seen = self.read_back(write, intent.generation, &said).await;
         self.decided(&intent.op, ended, seen.outcome.clone(), true, &tell).await;
         if seen.outcome == Outcome::Applied {
-            self.follow(&intent.op, &intent.write, intent.kind, &tell).await;
+            self.follow(&intent.op, write, intent.kind, &tell).await;
         } else {
             tell(Update::Phase(Phase::Done));
         }
@@ -215,7 +230,9 @@ impl Runner {
             let text = format!("nobody else is told that somebody acts here: {said}");
             return Ok(Lease::Without(Clean::capped(&text, 400)));
         }
-        let target = &permit.bound().write.target;
+        let Some(target) = permit.bound().write.object().map(|write| &write.target) else {
+            return Ok(Lease::None);
+        };
         let holder = match Label::new(target.namespace.as_str()) {
             Ok(namespace) => {
                 self.kubectl.lease(&namespace, &super::books::lease_name(target.uid.as_str())).await.ok()
@@ -255,7 +272,7 @@ impl Runner {
     /// Leaves a mark on the object, so that another one's sagetop sees that something was done.
     async fn mark(&self, permit: &Permit, tell: &Tell) {
         let Some(words) = &permit.bound().books.marker else { return };
-        let target = &permit.bound().write.target;
+        let Some(target) = permit.bound().write.object().map(|write| &write.target) else { return };
         let Some(fresh) = self.read(target).await.ok().flatten() else { return };
         let Ok(namespace) = Label::new(target.namespace.as_str()) else { return };
         let mut words = words.clone();

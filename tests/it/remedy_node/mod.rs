@@ -2,6 +2,7 @@
 //! the lab's machines.
 
 mod cgroup;
+mod desk;
 mod lab;
 mod link;
 mod resctrl;
