@@ -163,7 +163,7 @@ impl Attempt {
 #[test]
 fn a_permit_needs_everything() {
     let objects = [(2, "u1"), (2, "u2"), (3, "u1"), (3, "u2")];
-    let objects = objects.map(|(replicas, uid)| ((replicas, uid), object(replicas, uid)));
+    let objects = objects.map(|(replicas, uid)| ((replicas, uid), Fresh::from(object(replicas, uid))));
     let mut permits = 0;
     for seed in 0..100_000 {
         let mut random = StdRng::seed_from_u64(seed);
