@@ -38,7 +38,9 @@ pub async fn live(
 ) {
     let pause = (engine.windows.length / 2).max(MIN_REFRESH);
     let counter = Counter::open(&engine, at.is_some(), &events);
+    let standing = counter.standing(&engine.context);
     let live = Arc::new(Live { engine, at, events, counter, known: Mutex::default() });
+    live.tell(EngineEvent::Remedy(standing)).await;
     // What is stored comes first: the screen must not wait for any network.
     live.show_stored().await;
     let mut tasks = Tasks {

@@ -11,7 +11,9 @@ use super::core::{Engine, Picture};
 use super::learn::Learned;
 use super::snapshot::EngineEvent;
 use crate::domain::{Clean, Column, Counterfactual, Entity, Move, Pool, Side, Slo, Stat, Timestamp};
-use crate::remedy::{Ask, Desk, Forecast, Heard, Opening, Readings, RemedySettings, SloReading, Told};
+use crate::remedy::{
+    Ask, Desk, Forecast, Heard, Opening, Readings, RemedySettings, SloReading, Standing, Told,
+};
 
 /// The standard feature that tells what a service sends, bytes per second.
 const SENT: &str = "network_sent";
@@ -150,6 +152,14 @@ impl Counter {
             }
         };
         Self { desk }
+    }
+
+    /// Whether anything can be changed in the context of this name.
+    pub fn standing(&self, context: &Clean) -> Told {
+        Told::Standing(match &self.desk {
+            Ok(_) => Standing::Ready(context.clone()),
+            Err(why) => Standing::Off(why.clone()),
+        })
     }
 
     /// Hands something in; what cannot be is dropped, except a question, which is answered.
