@@ -25,8 +25,6 @@ use crate::lab::stage::StageError;
 use crate::tui;
 use crate::tui::guide::Scene;
 
-/// Factor on the objective's limit.
-const HEADROOM: f64 = 1.4;
 /// From the trained model to the incident: time to look around.
 const CALM: Duration = Duration::from_secs(30);
 /// Events under way to the screens; the engine waits rather than piling up more.
@@ -40,9 +38,6 @@ const SCENES: usize = 8;
 pub fn run(global: &Global, screen: &ScreenArgs, args: &DemoArgs) -> Result<Exit, Error> {
     tui::require_terminal()?;
     let mut plan = lab::plan(&lab_args(args))?;
-    // At the day's peak a healthy tail comes close to the lab's objective, and a newcomer would take that
-    // for the incident.
-    Arc::make_mut(&mut plan.app).objective.limit_ms *= HEADROOM;
     let incidents = incident::of(&plan.app, &plan.cluster);
     let number = args.incident.unwrap_or((args.seed as usize).wrapping_sub(1) % incidents.len().max(1));
     let incident = incidents.into_iter().nth(number).ok_or_else(|| {

@@ -12,6 +12,7 @@ use super::output::complain;
 use super::{Error, Exit, Output};
 use crate::cli::{Edges, LabArgs};
 use crate::lab::app;
+use crate::lab::calibrate;
 use crate::lab::cluster::Cluster;
 use crate::lab::export::{self, Protocol};
 use crate::lab::folder;
@@ -54,8 +55,12 @@ pub fn run(args: &LabArgs, out: &mut Output) -> Result<Exit, Error> {
 
 /// What the arguments ask for.
 pub fn plan(args: &LabArgs) -> Result<Plan, Error> {
-    let app = Arc::new(app::open(&args.app).map_err(StageError::App)?);
+    let mut app = Arc::new(app::open(&args.app).map_err(StageError::App)?);
     let cluster = Cluster::for_application(&app, args.nodes);
+    if !app::has_own_objective(&args.app).map_err(StageError::App)? {
+        let objective = calibrate::objective(&app, &cluster).map_err(StageError::Sim)?;
+        Arc::make_mut(&mut app).objective = objective;
+    }
     let mut settings = Settings { seed: args.seed, ..Settings::default() };
     settings.load.scale = args.load;
     let live_s = args.history.as_secs_f64();

@@ -12,6 +12,7 @@
 //! real cluster. Nothing of the lab may import another room except `domain`.
 
 pub mod app;
+pub mod calibrate;
 pub mod cluster;
 pub mod export;
 pub mod fault;

@@ -221,6 +221,7 @@ fn it_says_what_kubectl_says() {
         "get pods/a/b/c",
         "get deployments.apps/..",
         "get deployments.apps/web -o jsonpath={.spec.replicas}/{.metadata.labels.app}",
+        "get deployments.apps/web -o jsonpath={.kind}{\"\\n\"}{.metadata.name}",
         "get --frob",
         "get",
         "frob",

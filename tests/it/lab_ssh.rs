@@ -29,6 +29,24 @@ mv "$result.tmp" "$result"
 cat "$result"
 "#;
 
+/// As a shell or another program finds it: by its name, in the folder that comes first in `PATH`.
+#[test]
+fn it_finds_its_lab_through_the_path_it_was_found_in() {
+    let lab = Lab::start();
+    let path = std::env::join_paths([lab.installed.folder.as_path(), "/usr/bin".as_ref()]).unwrap();
+    for (command, said) in
+        [("ssh node-1 hostname", "node-1\n"), ("kubectl get nodes -o name", "node/node-1\nnode/node-2\n")]
+    {
+        let ran = std::process::Command::new("/bin/sh")
+            .args(["-c", command])
+            .env_clear()
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), said, "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+}
+
 /// The file with the threads of a machine's other tenant.
 fn threads_of_tenant(lab: &Lab, node: &str) -> String {
     let pod: Value = serde_json::from_str(

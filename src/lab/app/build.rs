@@ -9,8 +9,8 @@ use super::{
 
 /// Bytes in a mebibyte.
 const MIB: u64 = 1 << 20;
-/// The objective, where the file has none, over the estimated healthy tail.
-const ROOM: f64 = 2.0;
+/// The objective, where the file has none, over the healthy tail.
+pub const ROOM: f64 = 2.0;
 
 /// Builds the application that `file` describes; `label` names the file in errors.
 pub fn build(file: &AppFile, label: &str) -> Result<Application, AppError> {

@@ -39,19 +39,31 @@ pub fn named(name: &str) -> Result<Application, AppError> {
 
 /// The application of this name, or of this file: whatever ends in `.json` or holds a `/` is one.
 pub fn open(name_or_path: &str) -> Result<Application, AppError> {
-    if !name_or_path.ends_with(".json") && !name_or_path.contains('/') {
-        return named(name_or_path);
+    if is_path(name_or_path) { parse(&read(name_or_path)?, name_or_path) } else { named(name_or_path) }
+}
+
+/// Whether this is a file of one's own that says what the objective is: then nothing else decides.
+pub fn has_own_objective(name_or_path: &str) -> Result<bool, AppError> {
+    if !is_path(name_or_path) {
+        return Ok(false);
     }
+    let file: AppFile =
+        serde_json::from_str(&read(name_or_path)?).map_err(|error| AppError::format(name_or_path, &error))?;
+    Ok(file.objective.is_some())
+}
+
+fn is_path(name: &str) -> bool {
+    name.ends_with(".json") || name.contains('/')
+}
+
+fn read(path: &str) -> Result<String, AppError> {
     let read = || -> std::io::Result<String> {
         let mut text = String::new();
         // One byte more than allowed tells a file that is too large.
-        std::fs::File::open(Path::new(name_or_path))?
-            .take((MAX_MIB as u64) << 20 | 1)
-            .read_to_string(&mut text)?;
+        std::fs::File::open(Path::new(path))?.take((MAX_MIB as u64) << 20 | 1).read_to_string(&mut text)?;
         Ok(text)
     };
-    let text = read().map_err(|source| AppError::Read { file: Clean::new(name_or_path), source })?;
-    parse(&text, name_or_path)
+    read().map_err(|source| AppError::Read { file: Clean::new(path), source })
 }
 
 /// The application that `text` describes; `docs/lab/applications.md` has the format.

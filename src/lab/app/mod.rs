@@ -29,9 +29,10 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use build::ROOM;
 pub use error::{AppError, Problem};
 pub use estimate::healthy_tail_ms;
-pub use library::{from_json, json, named, names, open, schema};
+pub use library::{from_json, has_own_objective, json, named, names, open, schema};
 pub use load::{CFS_PERIOD_S, Edge, Utilisation, edges, offered};
 pub use operation::operation;
 pub use sites::{Site, sites};

@@ -1,6 +1,6 @@
 //! The way from a stand-in to its lab.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::{Client, Method};
@@ -18,7 +18,9 @@ const MAX_BYTES: usize = 64 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
     /// Nobody told where the lab is.
-    #[error("no lab: set {ADDRESS} to its address, as `sagetop lab` prints it")]
+    #[error(
+        "no lab: call the link in the folder that `sagetop lab --stand-ins` made, by its path or with the folder first in PATH; or set {ADDRESS} and {TOKEN}"
+    )]
     NoLab,
     /// Nobody listens there.
     #[error("the lab at {0} does not listen")]
@@ -121,6 +123,17 @@ impl Lab {
         }
         Ok((answer.status().as_u16(), body))
     }
+}
+
+/// Where the kubeconfig is that [`super::install()`] wrote beside the link by which `program` was called: in the
+/// folder of its path, or in the one of `PATH` that a shell found its name in.
+pub fn beside(program: &Path) -> Option<PathBuf> {
+    let folder = program.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let found = folder.map(Path::to_path_buf).or_else(|| {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).find(|folder| folder.join(program).is_file())
+    });
+    found.map(|folder| folder.join("kubeconfig"))
 }
 
 /// The kubeconfig at `path`; `None` if it cannot be read.

@@ -76,8 +76,7 @@ fn parse(args: &[String]) -> Result<SshRequest, String> {
 }
 
 fn send(program: &Path, mut request: SshRequest) -> Result<SshResponse, String> {
-    let beside = program.parent().map(|folder| folder.join("kubeconfig"));
-    let config = beside.and_then(|path| connection::kubeconfig(&path));
+    let config = connection::beside(program).and_then(|path| connection::kubeconfig(&path));
     let lab = Lab::find(config.as_ref()).map_err(|lost| lost.to_string())?;
     if !std::io::stdin().is_terminal() {
         let mut bytes = Vec::new();

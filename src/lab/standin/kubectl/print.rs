@@ -94,7 +94,8 @@ pub fn done(
     Ok(())
 }
 
-/// A simple JSONPath template: text and `{.a.b[0].c}`, `[*]` for all items.
+/// A simple JSONPath template: text, `{.a.b[0].c}` with `[*]` for all items, and literals such as `{"\n"}`.
+/// Anything else, such as `{range …}`, is refused rather than taken for a path.
 pub fn fields(object: &Value, template: &str) -> Result<String, Failed> {
     let mut out = String::new();
     let mut rest = template;
@@ -104,10 +105,27 @@ pub fn fields(object: &Value, template: &str) -> Result<String, Failed> {
             return error(format_args!("error parsing jsonpath {template}, unclosed action"));
         };
         rest = after;
+        if let Some(text) = literal(path) {
+            out += &text;
+            continue;
+        }
+        if !path.starts_with(['.', '[', '$', '@']) {
+            return error(format_args!(
+                "error parsing jsonpath {template}, the lab's kubectl knows paths and literals, not {{{path}}}"
+            ));
+        }
+        let path = path.trim_start_matches('@');
         let found = walk(object, path.trim_start_matches('$'), template)?;
         out += &found.iter().map(|value| plain(value)).collect::<Vec<_>>().join(" ");
     }
     Ok(out + rest)
+}
+
+/// What stands between quotes.
+fn literal(text: &str) -> Option<String> {
+    let quoted = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    let inner = quoted('"').or_else(|| quoted('\''))?;
+    Some(inner.replace("\\n", "\n").replace("\\t", "\t"))
 }
 
 fn walk<'a>(object: &'a Value, path: &str, template: &str) -> Result<Vec<&'a Value>, Failed> {
@@ -173,4 +191,30 @@ pub fn table(header: Option<Vec<String>>, rows: &[Vec<String>]) -> String {
 /// A list of whatever kinds, as kubectl makes it up.
 pub fn list(items: Vec<Value>) -> Value {
     json!({ "apiVersion": "v1", "items": items, "kind": "List", "metadata": { "resourceVersion": "" } })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_template_has_text_paths_and_literals() {
+        let object = json!({ "kind": "Pod", "spec": { "containers": [{ "name": "a" }, { "name": "b" }] } });
+        for (template, printed) in [
+            ("{.kind}", "Pod"),
+            ("{$.kind}: {.spec.containers[1].name}", "Pod: b"),
+            ("{.spec.containers[*].name}{\"\\n\"}", "a b\n"),
+            ("{['kind']}{'\\t'}{.nowhere}", "Pod\t"),
+        ] {
+            assert_eq!(fields(&object, template).unwrap(), printed, "{template}");
+        }
+        for template in
+            ["{.kind", "{range .spec.containers[*]}{.name}{end}", "{kind}", "{.spec.containers[0}"]
+        {
+            assert!(fields(&object, template).is_err(), "{template}");
+        }
+    }
 }

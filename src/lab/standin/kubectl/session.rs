@@ -105,7 +105,7 @@ impl Session {
             };
         }
         let named = std::env::var_os("KUBECONFIG").map(PathBuf::from).into_iter();
-        let beside = self.program.parent().map(|folder| folder.join("kubeconfig"));
+        let beside = connection::beside(&self.program);
         Ok(named.chain(beside).find_map(|path| connection::kubeconfig(&path)))
     }
 
