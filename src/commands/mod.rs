@@ -155,7 +155,7 @@ fn dispatch(cli: &Cli, out: &mut Output) -> Result<Exit, Error> {
         Command::Config(args) => config::run(&cli.global, args, out),
         Command::Demo(args) => demo::run(&cli.global, &cli.screen, args),
         Command::Lab(args) => lab::run(args, out),
-        Command::Eval { what } => eval::run(what, out),
+        Command::Eval { what } => eval::run(&cli.global, what, out),
         Command::Completions { shell } => completions::run(*shell, out),
         Command::Man { dir } => man::run(dir.as_deref(), out),
     }

@@ -18,10 +18,12 @@ use super::measure::Measurement;
 use super::serve::{self, control::Control};
 use super::sim::{SECOND, Settings, SimError};
 use super::standin::{self, ClusterApi, InstallError, Installed};
-use super::world::World;
+use super::world::{Stores, World};
 
 /// Simulated time between two reports of progress.
 const STEP_S: u64 = 300;
+/// Life is short in a demo.
+const RECENT: Duration = Duration::from_secs(120);
 
 /// What a lab is made of.
 #[derive(Clone, Debug)]
@@ -136,11 +138,7 @@ impl Plan {
         let exporters = world.exporters().clone();
         let mut listeners = Vec::new();
         for port in [&mut self.ports.prometheus, &mut self.ports.jaeger, &mut self.ports.control] {
-            let at = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
-            let wrong = |source| StageError::Listen { port: at.port(), source };
-            let listener = TcpListener::bind(at).await.map_err(wrong)?;
-            *port = listener.local_addr().map_err(wrong)?.port();
-            listeners.push(listener);
+            listeners.push(listen(port).await?);
         }
         let epoch_ms = self.measurement.epoch_ns.div_euclid(1_000_000);
         let api = Arc::new(Mutex::new(ClusterApi::new(&self.app, &self.cluster, epoch_ms)));
@@ -189,13 +187,64 @@ impl Stage {
 
     /// A configuration of sagetop for this lab, to be read from a file.
     pub fn config(&self) -> String {
-        config(&self.plan)
+        let Plan { app, cluster, ports, history, measurement, .. } = &self.plan;
+        let look = Look { history: *history, scrape_s: measurement.scrape_s, recent: RECENT };
+        config(app, &cluster.namespace, *ports, look)
     }
 }
 
-/// A configuration of sagetop for a lab.
-fn config(plan: &Plan) -> String {
-    let app = &plan.app;
+/// Listens on loopback; 0 is any port, and becomes the real one.
+async fn listen(port: &mut u16) -> Result<TcpListener, StageError> {
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
+    let wrong = |source| StageError::Listen { port: at.port(), source };
+    let listener = TcpListener::bind(at).await.map_err(wrong)?;
+    *port = listener.local_addr().map_err(wrong)?.port();
+    Ok(listener)
+}
+
+/// Prometheus and Jaeger over what was measured, without a living cluster; they stop when this is dropped.
+#[derive(Debug)]
+pub struct Archive {
+    /// Where they listen.
+    pub ports: Ports,
+    servers: JoinSet<std::io::Result<()>>,
+}
+
+impl Archive {
+    /// Opens the servers over `stores` on these ports.
+    ///
+    /// # Errors
+    /// A port is taken.
+    pub async fn open(stores: &Arc<Stores>, mut ports: Ports) -> Result<Self, StageError> {
+        let mut servers = JoinSet::new();
+        for (port, router) in
+            [&mut ports.prometheus, &mut ports.jaeger].into_iter().zip(serve::archive(stores))
+        {
+            let listener = listen(port).await?;
+            servers.spawn(async move { axum::serve(listener, router).await });
+        }
+        Ok(Self { ports, servers })
+    }
+
+    /// Gives the ports back.
+    pub async fn close(mut self) {
+        self.servers.shutdown().await;
+    }
+}
+
+/// How sagetop is to look at a lab.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Look {
+    /// How far back it learns from.
+    pub history: Duration,
+    /// Time between two scrapes in seconds.
+    pub scrape_s: f64,
+    /// What an objective's state and a diagnosis are about: the last minutes.
+    pub recent: Duration,
+}
+
+/// A configuration of sagetop for the lab of `app`, whose servers listen on `ports`.
+pub fn config(app: &Application, namespace: &str, ports: Ports, look: Look) -> String {
     let entry = app.entry().and_then(|entry| app.services.get(entry));
     let entry = entry.map_or("", |entry| &*entry.name);
     let names = app.services.iter().filter_map(|service| {
@@ -222,7 +271,7 @@ name = "{entry} p{per_mille}"
 service = "{entry}"
 quantile = {quantile}
 objective = "{limit}ms"
-window = "2m"
+window = "{recent}s"
 source = {{ type = "histogram", metric = 'http_server_request_duration_seconds{{service="{entry}"}}', unit = "s" }}
 
 [windows]
@@ -231,16 +280,16 @@ scrape_interval = "{scrape}s"
 settle = "20s"
 
 [diagnosis]
-window = "2m"
+window = "{recent}s"
 "#,
         title = app.title,
-        namespace = plan.cluster.namespace,
-        prometheus = plan.ports.prometheus,
-        jaeger = plan.ports.jaeger,
+        prometheus = ports.prometheus,
+        jaeger = ports.jaeger,
         quantile = app.objective.quantile,
         limit = app.objective.limit_ms,
-        history = plan.history.as_secs(),
-        scrape = plan.measurement.scrape_s.round(),
+        history = look.history.as_secs(),
+        scrape = look.scrape_s.round(),
+        recent = look.recent.as_secs(),
     )
 }
 
