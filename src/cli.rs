@@ -280,12 +280,14 @@ pub enum EvalCommand {
 #[derive(Clone, Debug, Subcommand)]
 pub enum ModelCommand {
     /// Say how often verdicts blame exactly what is to blame, and what other methods would have blamed
-    Accuracy(AccuracyArgs),
+    Accuracy(ModelArgs),
+    /// Say how far predicted counterfactuals are from the true ones, and how often the intervals hold them
+    Calibration(ModelArgs),
 }
 
-/// `sagetop eval model accuracy`.
+/// `sagetop eval model`.
 #[derive(Clone, Debug, Args)]
-pub struct AccuracyArgs {
+pub struct ModelArgs {
     /// Applications, as for `lab`; without it, all of them
     #[arg(long, value_name = "NAME|FILE")]
     pub app: Vec<String>,
@@ -306,7 +308,8 @@ pub struct AccuracyArgs {
     /// the cache folder
     #[arg(long, value_name = "DIR")]
     pub work: Option<PathBuf>,
-    /// File for every incident with its truth, verdict and evidence, a line of JSON each
+    /// File for every incident with its truth, verdict and evidence, or for every prediction: a line of
+    /// JSON each
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }

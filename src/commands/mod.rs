@@ -9,6 +9,7 @@ mod demo;
 mod diagnose;
 mod doctor;
 mod eval;
+mod eval_model;
 mod graph;
 mod lab;
 mod log;

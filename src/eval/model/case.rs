@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::EvalError;
-use super::ground::{END_S, Ground, SETTLED_S, digest, epoch_ns, measurement, moment, write};
+use super::ground::{END_S, Ground, SETTLED_S, digest, epoch_ns, moment, write};
 use crate::domain::{NoProgress, Verdict};
 use crate::engine::{self, Engine, Picture};
 use crate::lab::fault::Fault;
+use crate::lab::measure::Measurement;
 use crate::lab::scenario::{Scenario, Timing, draw, word};
 use crate::lab::sim::{SECOND, Settings};
 use crate::lab::stage::Archive;
@@ -141,9 +142,14 @@ impl<'a> Case<'a> {
         Ok(case)
     }
 
+    /// Where what is known of it is kept.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Exists when the windows are complete.
     fn done(&self) -> PathBuf {
-        self.folder.join("windows.done")
+        self.folder.join("windows-2.done")
     }
 
     fn cache(&self) -> PathBuf {
@@ -155,9 +161,7 @@ impl<'a> Case<'a> {
         let Ground { app, cluster, runtime, .. } = self.ground;
         let length = TIMING.window_s.1 as u64;
         let at = END_S + LATER_S;
-        let seed = self.truth.run.0;
-        let measurement =
-            crate::lab::measure::Measurement { epoch_ns: epoch_ns(at, length), ..measurement(seed) };
+        let measurement = Measurement { epoch_ns: epoch_ns(at, length), ..self.ground.measurement.clone() };
         let settings = self.truth.settings(0.0);
         let keep = Duration::from_secs(86_400);
         let faults = self.truth.faults.clone();

@@ -44,6 +44,9 @@ pub struct Ground {
     pub app: Arc<Application>,
     /// Where it runs.
     pub cluster: Cluster,
+    /// How it is measured. Its days to come are measured in the same way: scrapes and what the exporters
+    /// themselves look at keep their phases, and what that does to rates is no change.
+    pub measurement: Measurement,
     /// Its configuration.
     pub config: Config,
     /// Where everything is kept.
@@ -87,6 +90,7 @@ impl Ground {
             config: read_config(&app, &cluster, Ports::default(), &folder)?,
             app,
             cluster,
+            measurement: measurement.clone(),
             folder,
             ports: Mutex::default(),
             runtime: runtime.clone(),
@@ -152,7 +156,7 @@ impl Ground {
 }
 
 /// How the cluster is measured; its epoch is yet to be set.
-pub fn measurement(seed: u64) -> Measurement {
+fn measurement(seed: u64) -> Measurement {
     // Latencies come from metrics here; a few spans keep Jaeger from being empty.
     Measurement { seed, scrape_s: SCRAPE_S, trace_sampling: 0.001, ..Measurement::default() }
 }

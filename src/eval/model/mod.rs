@@ -10,6 +10,7 @@
 //! incident on the next day. Both are kept in a folder, so that a long run goes on where it stopped and
 //! the same windows can be asked again.
 
+pub mod calibration;
 pub mod case;
 pub mod ground;
 pub mod others;
@@ -25,6 +26,7 @@ use crate::lab::scenario::ScenarioError;
 use crate::lab::sim::SimError;
 use crate::lab::stage::StageError;
 
+pub use calibration::{Calibration, calibrate};
 pub use case::{Case, Truth};
 pub use ground::Ground;
 pub use report::Accuracy;

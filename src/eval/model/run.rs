@@ -84,9 +84,7 @@ pub struct Outcome {
 /// # Errors
 /// The lab or the engine failed, or the folder cannot be written.
 pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Accuracy, EvalError> {
-    // What is held back is held back with its own history.
-    let ground_seed = if plan.seed >= HELD_BACK { 2 } else { 1 };
-    let ground = Ground::open(plan.app.clone(), plan.nodes, ground_seed, &plan.work, runtime, tell)?;
+    let ground = ground_of(plan, runtime, tell)?;
     tell.say("cases");
     let outcomes = each(plan.cases, plan.threads, |index| {
         let case = Case::open(&ground, plan.seed + index as u64)?;
@@ -95,6 +93,16 @@ pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Accurac
         Ok::<_, EvalError>(outcome)
     })?;
     Ok(Accuracy::new(plan, outcomes))
+}
+
+/// The ground of a plan's cases.
+///
+/// # Errors
+/// The lab or the engine failed, or the folder cannot be written.
+pub fn ground_of(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Ground, EvalError> {
+    // What is held back is held back with its own history.
+    let seed = if plan.seed >= HELD_BACK { 2 } else { 1 };
+    Ground::open(plan.app.clone(), plan.nodes, seed, &plan.work, runtime, tell)
 }
 
 fn ask(ground: &Ground, case: &Case) -> Result<Outcome, EvalError> {
