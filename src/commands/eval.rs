@@ -5,23 +5,24 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Error, Exit, Output};
-use crate::cli::{DifficultyArgs, EvalCommand, FaultsArgs};
+use super::{Error, Exit, Output, eval_model};
+use crate::cli::{DifficultyArgs, EvalCommand, FaultsArgs, Global};
 use crate::eval::difficulty::{Plan, measure};
 use crate::eval::faults;
 use crate::lab::app::{self, Application};
 use crate::lab::stage::StageError;
 
 /// Runs it.
-pub fn run(command: &EvalCommand, out: &mut Output) -> Result<Exit, Error> {
+pub fn run(global: &Global, command: &EvalCommand, out: &mut Output) -> Result<Exit, Error> {
     match command {
         EvalCommand::Difficulty(args) => difficulty(args, out),
         EvalCommand::Faults(args) => faults(args, out),
+        EvalCommand::Model { what } => eval_model::run(global, what, out),
     }
 }
 
 /// The application of this name, or all.
-fn apps(name: Option<&str>) -> Result<Vec<Arc<Application>>, Error> {
+pub(super) fn apps(name: Option<&str>) -> Result<Vec<Arc<Application>>, Error> {
     let names = match name {
         Some(name) => vec![name],
         None => app::names(),
@@ -30,7 +31,7 @@ fn apps(name: Option<&str>) -> Result<Vec<Arc<Application>>, Error> {
     names.into_iter().map(open).collect()
 }
 
-fn threads() -> usize {
+pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

@@ -10,6 +10,7 @@ mod demo;
 mod diagnose;
 mod doctor;
 mod eval;
+mod eval_model;
 mod graph;
 mod lab;
 mod log;
@@ -175,7 +176,7 @@ fn dispatch(cli: &Cli, out: &mut Output) -> Result<Exit, Error> {
         Command::Config(args) => config::run(&cli.global, args, out),
         Command::Demo(args) => demo::run(&cli.global, &cli.screen, args),
         Command::Lab(args) => lab::run(args, out),
-        Command::Eval { what } => eval::run(what, out),
+        Command::Eval { what } => eval::run(&cli.global, what, out),
         Command::Completions { shell } => completions::run(*shell, out),
         Command::Man { dir } => man::run(dir.as_deref(), out),
     }

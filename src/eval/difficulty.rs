@@ -13,7 +13,7 @@ use super::rules::Rule;
 use crate::domain::Resource;
 use crate::lab::app::Application;
 use crate::lab::cluster::Cluster;
-use crate::lab::scenario::{LEAD_S, Scenario, ScenarioError, WINDOW_S, draw, word};
+use crate::lab::scenario::{LEAD_S, Scenario, ScenarioError, Timing, WINDOW_S, draw, word};
 use crate::lab::sim::{SECOND, Settings, SimError};
 
 /// Sizes of the clusters that scenarios take in turn.
@@ -164,7 +164,7 @@ impl Site {
     }
 
     fn outcome(&self, app: &Arc<Application>, seed: u64) -> Result<Outcome, ScenarioError> {
-        let scenario = draw(app, &self.cluster, seed)?;
+        let scenario = draw(app, &self.cluster, Timing::default(), seed)?;
         let rows = (0..).map(|row| WARM_UP_S + 10.0 + f64::from(row) * ROW_S);
         let rows = Vec::from_iter(rows.take_while(|row| row + ROW_S <= WINDOW_S.1));
         let incident = rows.iter().position(|row| *row >= WINDOW_S.0).unwrap_or(rows.len())..rows.len();

@@ -8,6 +8,7 @@
 
 pub mod difficulty;
 pub mod faults;
+pub mod model;
 pub mod observe;
 mod report;
 pub mod rules;

@@ -1,6 +1,7 @@
 //! What monitoring shows of a scenario: one row a quarter of a minute, one column per service and
 //! signal, made from the scraped samples as a dashboard would make them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -48,7 +49,7 @@ const COUNTERS: [&str; 15] = [
 const GAUGES: [&str; 3] = [m::WORKING_SET.name, m::THREADS.name, m::LLC.name];
 
 /// Of which service, and what.
-pub type Signal = (String, &'static str);
+pub type Signal = (String, Cow<'static, str>);
 
 /// Signals over rows; NaN where nothing is known.
 #[derive(Clone, Debug, Default)]
@@ -59,8 +60,8 @@ pub struct Table {
 
 impl Table {
     /// The column of a service's signal.
-    pub fn column(&self, service: &str, signal: &'static str) -> Option<&[f64]> {
-        self.columns.get(&(service.to_owned(), signal)).map(Vec::as_slice)
+    pub fn column(&self, service: &str, signal: &str) -> Option<&[f64]> {
+        self.columns.get(&(service.to_owned(), Cow::Owned(signal.to_owned()))).map(Vec::as_slice)
     }
 
     /// The first rows.
@@ -132,17 +133,17 @@ impl Reader<'_> {
             let name = series.labels.get(METRIC_NAME);
             let known = |names: &[&'static str]| names.iter().copied().find(|known| *known == name);
             if let (Some(signal), Some(service)) = (known(&COUNTERS), self.owner(series)) {
-                add((service, signal), self.rates(series), false);
+                add((service, signal.into()), self.rates(series), false);
             } else if let (Some(signal), Some(service)) = (known(&GAUGES), self.owner(series)) {
-                add((service, signal), self.means(series), false);
+                add((service, signal.into()), self.means(series), false);
             } else if name == m::PROBE_ICMP.name && series.labels.get("phase") == "rtt" {
                 let target = series.labels.get("target").to_owned();
-                add((target, m::PROBE_ICMP.name), self.means(series), false);
+                add((target, m::PROBE_ICMP.name.into()), self.means(series), false);
             } else if let Some((signal, is_count)) = latency(name) {
                 let service = ["server", "service"].iter().map(|label| series.labels.get(label));
                 let service = service.filter(|service| !service.is_empty()).map(str::to_owned).next();
                 if let Some(service) = service {
-                    add((service, signal), self.rates(series), is_count);
+                    add((service, signal.into()), self.rates(series), is_count);
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Naive rules: what an engineer in a hurry goes by, and what sagetop has to beat.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::observe::{CPU, SERVER, Table};
@@ -38,7 +39,18 @@ impl Rule {
     /// The service that the rule blames for the last `incident` rows of `life`, in which the incident
     /// struck; `history` is healthy. None if the signals it needs are not there.
     pub fn blame(self, history: &Table, life: &Table, incident: Range<usize>, entry: &str) -> Option<String> {
-        let score = |service: &str, signal: &'static str, values: &[f64]| match self {
+        self.rank(history, life, incident, entry).into_iter().next().map(|(service, _)| service)
+    }
+
+    /// The same with all services, most suspect first, each with its highest score.
+    pub fn rank(
+        self,
+        history: &Table,
+        life: &Table,
+        incident: Range<usize>,
+        entry: &str,
+    ) -> Vec<(String, f64)> {
+        let score = |service: &str, signal: &str, values: &[f64]| match self {
             Self::HighestZ => z(history.column(service, signal)?, values.get(incident.clone())?),
             Self::CpuZ if signal == CPU => z(history.column(service, signal)?, values.get(incident.clone())?),
             // The entry's latency goes best with itself.
@@ -48,11 +60,18 @@ impl Rule {
             Self::CpuCorrelation if signal == CPU => correlation(values, life.column(entry, SERVER)?),
             _ => None,
         };
-        let scores = life
-            .columns
-            .iter()
-            .filter_map(|((service, signal), values)| Some((score(service, signal, values)?, service)));
-        scores.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, service)| service.clone())
+        let mut best: BTreeMap<&str, f64> = BTreeMap::new();
+        for ((service, signal), values) in &life.columns {
+            if let Some(score) = score(service, signal, values) {
+                let known = best.entry(service).or_insert(score);
+                *known = known.max(score);
+            }
+        }
+        let mut ranked = Vec::from_iter(best.into_iter().map(|(service, score)| (service.to_owned(), score)));
+        // As ever: of equals the last.
+        ranked.reverse();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        ranked
     }
 }
 
@@ -99,8 +118,8 @@ mod tests {
         let (mut history, mut life) = (Table::default(), Table::default());
         for (service, signal, values) in columns {
             let healthy = (0..9).map(|i| values[0] * (1.0 + 0.01 * f64::from(i % 3)));
-            history.columns.insert(((*service).to_owned(), signal), healthy.collect());
-            life.columns.insert(((*service).to_owned(), signal), values.to_vec());
+            history.columns.insert(((*service).to_owned(), (*signal).into()), healthy.collect());
+            life.columns.insert(((*service).to_owned(), (*signal).into()), values.to_vec());
         }
         (history, life)
     }

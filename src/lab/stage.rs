@@ -17,10 +17,12 @@ use super::measure::Measurement;
 use super::serve::{self, control::Control};
 use super::sim::{SECOND, Settings, SimError};
 use super::standin::{self, CONTEXT, ClusterApi, InstallError, Installed};
-use super::world::World;
+use super::world::{Stores, World};
 
 /// Simulated time between two reports of progress.
 const STEP_S: u64 = 300;
+/// Life is short in a demo.
+const RECENT: Duration = Duration::from_secs(120);
 
 /// What a lab is made of.
 #[derive(Clone, Debug)]
@@ -212,7 +214,9 @@ impl Stage {
     /// A configuration of sagetop for this lab, to be read from a file. With stand-ins, the cluster may be
     /// changed through them.
     pub fn config(&self, stand_ins: Option<&Installed>) -> String {
-        let mut text = config(&self.plan);
+        let Plan { app, cluster, ports, history, measurement, .. } = &self.plan;
+        let look = Look { history: *history, scrape_s: measurement.scrape_s, recent: RECENT };
+        let mut text = config(app, &cluster.namespace, *ports, look);
         if let Some(installed) = stand_ins {
             text += &remedy(installed, &self.plan.cluster.namespace);
         }
@@ -239,9 +243,49 @@ namespaces = ["{namespace}"]
     )
 }
 
-/// A configuration of sagetop for a lab.
-fn config(plan: &Plan) -> String {
-    let app = &plan.app;
+/// Prometheus and Jaeger over what was measured, without a living cluster; they stop when this is dropped.
+#[derive(Debug)]
+pub struct Archive {
+    /// Where they listen.
+    pub ports: Ports,
+    servers: JoinSet<std::io::Result<()>>,
+}
+
+impl Archive {
+    /// Opens the servers over `stores` on these ports.
+    ///
+    /// # Errors
+    /// A port is taken.
+    pub async fn open(stores: &Arc<Stores>, mut ports: Ports) -> Result<Self, StageError> {
+        let mut servers = JoinSet::new();
+        let listeners =
+            [listen("Prometheus", &mut ports.prometheus)?, listen("Jaeger", &mut ports.jaeger)?];
+        for (listener, router) in listeners.into_iter().zip(serve::archive(stores)) {
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(StageError::Socket)?;
+            servers.spawn(async move { axum::serve(listener, router).await });
+        }
+        Ok(Self { ports, servers })
+    }
+
+    /// Gives the ports back.
+    pub async fn close(mut self) {
+        self.servers.shutdown().await;
+    }
+}
+
+/// How sagetop is to look at a lab.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Look {
+    /// How far back it learns from.
+    pub history: Duration,
+    /// Time between two scrapes in seconds.
+    pub scrape_s: f64,
+    /// What an objective's state and a diagnosis are about: the last minutes.
+    pub recent: Duration,
+}
+
+/// A configuration of sagetop for the lab of `app`, whose servers listen on `ports`.
+pub fn config(app: &Application, namespace: &str, ports: Ports, look: Look) -> String {
     let entry = app.entry().and_then(|entry| app.services.get(entry));
     let entry = entry.map_or("", |entry| &*entry.name);
     let names = app.services.iter().filter_map(|service| {
@@ -268,7 +312,7 @@ name = "{entry} p{per_mille}"
 service = "{entry}"
 quantile = {quantile}
 objective = "{limit}ms"
-window = "2m"
+window = "{recent}s"
 source = {{ type = "histogram", metric = 'http_server_request_duration_seconds{{service="{entry}"}}', unit = "s" }}
 
 [windows]
@@ -277,16 +321,16 @@ scrape_interval = "{scrape}s"
 settle = "20s"
 
 [diagnosis]
-window = "2m"
+window = "{recent}s"
 "#,
         title = app.title,
-        namespace = plan.cluster.namespace,
-        prometheus = plan.ports.prometheus,
-        jaeger = plan.ports.jaeger,
+        prometheus = ports.prometheus,
+        jaeger = ports.jaeger,
         quantile = app.objective.quantile,
         limit = app.objective.limit_ms,
-        history = plan.history.as_secs(),
-        scrape = plan.measurement.scrape_s.round(),
+        history = look.history.as_secs(),
+        scrape = look.scrape_s.round(),
+        recent = look.recent.as_secs(),
     )
 }
 

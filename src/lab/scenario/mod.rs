@@ -29,6 +29,8 @@ pub const LEAD_S: f64 = 60.0;
 pub const WINDOW_S: (f64, f64) = (85.0, 145.0);
 /// Faults last beyond the window.
 const UNTIL_S: f64 = 240.0;
+/// Queues and caches fill in the first seconds in which there are requests.
+const FILLING_S: f64 = 20.0;
 /// How far the objective is missed, as a factor on its limit: from, to (evenly in its logarithm).
 const MISSED: (f64, f64) = (1.15, 8.0);
 /// Steps of the bisection of an intensity.
@@ -47,6 +49,33 @@ const LOUD: u64 = 2;
 const FIRST_DISTRACTOR: u64 = 100;
 /// Day of the simulation in seconds.
 const DAY_S: u64 = 86_400;
+
+/// When things happen in a scenario, in seconds of simulated time.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Timing {
+    /// Runs that look for the truth leave out the requests before this.
+    pub quiet_s: f64,
+    /// When things begin to break.
+    pub lead_s: f64,
+    /// The window that is to be explained.
+    pub window_s: (f64, f64),
+    /// The window by which intensities are sought; a part of the former costs less.
+    pub sought_s: (f64, f64),
+    /// When the faults end.
+    pub until_s: f64,
+}
+
+impl Default for Timing {
+    /// A minute of health, and a minute in which the objective is missed.
+    fn default() -> Self {
+        Self { quiet_s: 0.0, lead_s: LEAD_S, window_s: WINDOW_S, sought_s: WINDOW_S, until_s: UNTIL_S }
+    }
+}
+
+fn nanos((from_s, until_s): (f64, f64)) -> (Nanos, Nanos) {
+    let nanos = |s: f64| (s * SECOND as f64) as Nanos;
+    (nanos(from_s), nanos(until_s))
+}
 
 /// Something that goes wrong, with its truth.
 #[derive(Clone, Debug)]
@@ -121,13 +150,38 @@ pub fn examples(app: &Application, cluster: &Cluster) -> Vec<Fault> {
         .collect()
 }
 
+/// Things that are unusual now and then and harm nobody much, as the history of every cluster has them:
+/// `count` of them spread over `length_s` seconds, a few minutes each.
+pub fn disturbances(
+    app: &Application,
+    cluster: &Cluster,
+    seed: u64,
+    count: u64,
+    length_s: f64,
+) -> Vec<Fault> {
+    let (places, mut random) = (Places::of(app, cluster), StdRng::seed_from_u64(seed));
+    let slot = length_s / count.max(1) as f64;
+    let drawn = (0..count).filter_map(|number| {
+        let fault = places.distractor(FIRST_DISTRACTOR + number, false, &Timing::default(), &mut random)?;
+        let from_s = slot * (number as f64 + random.random_range(0.1..0.6));
+        let until_s = from_s + random.random_range(120.0..480.0);
+        Some(Fault { from_s, until_s, ..fault })
+    });
+    drawn.collect()
+}
+
 /// The scenario of this seed.
 ///
 /// # Errors
 /// The parts do not fit together, or nothing harms the application.
-pub fn draw(app: &Arc<Application>, cluster: &Cluster, seed: u64) -> Result<Scenario, ScenarioError> {
-    let mut drawer =
-        Drawer { places: Places::of(app, cluster), random: StdRng::seed_from_u64(seed), app, cluster, seed };
+pub fn draw(
+    app: &Arc<Application>,
+    cluster: &Cluster,
+    timing: Timing,
+    seed: u64,
+) -> Result<Scenario, ScenarioError> {
+    let (places, random) = (Places::of(app, cluster), StdRng::seed_from_u64(seed));
+    let mut drawer = Drawer { places, random, app, cluster, timing, seed };
     for attempt in 0..TRIES {
         // A kind that harms nobody here gives way to any other.
         let kind = if attempt < TRIES / 4 { Some(KINDS[(seed % KINDS.len() as u64) as usize]) } else { None };
@@ -143,6 +197,7 @@ struct Drawer<'a> {
     random: StdRng,
     app: &'a Arc<Application>,
     cluster: &'a Cluster,
+    timing: Timing,
     seed: u64,
 }
 
@@ -189,13 +244,14 @@ impl Drawer<'_> {
         let mut settings = Settings { seed: self.random.random(), ..Settings::default() };
         settings.start = self.random.random_range(0..DAY_S) * SECOND;
         settings.load.scale = self.random.random_range(0.85..1.1);
+        settings.quiet_until = nanos((self.timing.quiet_s, 0.0)).0;
         settings
     }
 
     /// A fault of the incident.
     fn fault(&mut self, id: u64, kind: FaultKind, intensity: f64) -> Fault {
-        let from_s = LEAD_S + self.random.random_range(0.0..10.0);
-        Fault { id, kind, from_s, until_s: UNTIL_S, intensity }
+        let from_s = self.timing.lead_s + self.random.random_range(0.0..10.0);
+        Fault { id, kind, from_s, until_s: self.timing.until_s, intensity }
     }
 
     /// Things that are unusual at the same time, at intensities that harm nobody.
@@ -205,7 +261,12 @@ impl Drawer<'_> {
         let mut faults = Vec::new();
         for number in 0..self.random.random_range(3..6) {
             let loud = number < LOUD;
-            faults.extend(elsewhere.distractor(FIRST_DISTRACTOR + number, loud, &mut self.random));
+            faults.extend(elsewhere.distractor(
+                FIRST_DISTRACTOR + number,
+                loud,
+                &self.timing,
+                &mut self.random,
+            ));
         }
         let limit = HARMLESS * self.app.objective.limit_ms;
         let harmless = |faults: &[Fault]| {
@@ -260,18 +321,17 @@ impl Drawer<'_> {
     }
 
     fn tail(&self, settings: &Settings, faults: &[Fault]) -> Result<Tail, SimError> {
-        self.case(settings.clone(), faults.to_vec()).tail(&Normal::new())
+        self.case(settings.clone(), faults.to_vec(), self.timing.sought_s).tail(&Normal::new())
     }
 
-    fn case(&self, settings: Settings, faults: Vec<Fault>) -> Case {
-        let window = [WINDOW_S.0, WINDOW_S.1].map(|s| (s * SECOND as f64) as Nanos);
+    fn case(&self, settings: Settings, faults: Vec<Fault>, window_s: (f64, f64)) -> Case {
         Case {
             app: self.app.clone(),
             cluster: self.cluster.clone(),
             settings,
             faults,
             changes: Vec::new(),
-            window: window.into(),
+            window: nanos(window_s),
         }
     }
 
@@ -282,7 +342,7 @@ impl Drawer<'_> {
         distractors: Vec<Fault>,
     ) -> Result<Scenario, SimError> {
         let harmless = distractors.iter().map(|fault| fault.id).collect();
-        let case = self.case(settings, [faults, distractors].concat());
+        let case = self.case(settings, [faults, distractors].concat(), self.timing.window_s);
         let label = case.causes()?;
         Ok(Scenario {
             seed: self.seed,

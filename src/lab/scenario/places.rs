@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::LEAD_S;
+use super::{FILLING_S, Timing};
 use crate::lab::app::{Application, Call, Chance, Kind as Role, ServiceId, offered};
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::{Fault, FaultKind};
@@ -165,7 +165,13 @@ impl<'a> Places<'a> {
     /// Something unusual that need not harm anybody. Several kinds of it make the innocent look guilty:
     /// a process that burns what nobody needs, a deployment, a full memory, a busier day. Half of it begins
     /// with the incident. A `loud` one is of those that show most.
-    pub(super) fn distractor(&self, id: u64, loud: bool, random: &mut impl Rng) -> Option<Fault> {
+    pub(super) fn distractor(
+        &self,
+        id: u64,
+        loud: bool,
+        timing: &Timing,
+        random: &mut impl Rng,
+    ) -> Option<Fault> {
         let every = Vec::from_iter((0..self.app.services.len()).filter(|id| !self.left_out.contains(id)));
         let code = Vec::from_iter(every.iter().copied().filter(|id| self.fits(*id, Fits::Code)));
         let called = Vec::from_iter(every.iter().copied().filter(|id| self.called.contains(id)));
@@ -187,10 +193,10 @@ impl<'a> Places<'a> {
         let intensity = random.random_range(least..most);
         let together = random.random_bool(0.5);
         let from_s = if together {
-            LEAD_S + random.random_range(0.0..12.0)
+            timing.lead_s + random.random_range(0.0..12.0)
         } else {
-            random.random_range(20.0..LEAD_S)
+            random.random_range(timing.quiet_s + FILLING_S..timing.lead_s)
         };
-        Some(Fault { id, kind, from_s, until_s: super::UNTIL_S, intensity })
+        Some(Fault { id, kind, from_s, until_s: timing.until_s, intensity })
     }
 }

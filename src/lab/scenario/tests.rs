@@ -19,7 +19,7 @@ fn a_scenario_is_violated_and_its_label_restores_it() {
     let (app, cluster) = chain();
     // By their place in the round of kinds.
     for (seed, kind) in [(0, "cpu-hog"), (5, "latent"), (11, "load-surge")] {
-        let scenario = draw(&app, &cluster, seed).unwrap();
+        let scenario = draw(&app, &cluster, Timing::default(), seed).unwrap();
         let word = |fault: &Fault| word(&fault.kind);
         assert!(scenario.faults.iter().any(|fault| word(fault) == kind), "{}", scenario.title);
         let case = scenario.case(&app, &cluster);
@@ -42,7 +42,7 @@ fn a_scenario_is_violated_and_its_label_restores_it() {
 #[test]
 fn the_seed_decides_everything() {
     let (app, cluster) = chain();
-    let [a, b, c] = [3, 3, 20].map(|seed| draw(&app, &cluster, seed).unwrap());
+    let [a, b, c] = [3, 3, 20].map(|seed| draw(&app, &cluster, Timing::default(), seed).unwrap());
     assert_eq!(
         (&a.title, &a.faults, &a.label, a.settings.seed),
         (&b.title, &b.faults, &b.label, b.settings.seed)
@@ -56,7 +56,7 @@ fn the_seed_decides_everything() {
 fn distractors_alone_are_harmless() {
     let (app, cluster) = chain();
     for seed in [1, 2] {
-        let scenario = draw(&app, &cluster, seed).unwrap();
+        let scenario = draw(&app, &cluster, Timing::default(), seed).unwrap();
         let mut case = scenario.case(&app, &cluster);
         case.faults.retain(|fault| scenario.distractors.contains(&fault.id));
         let tail = case.tail(&Normal::new()).unwrap();
@@ -70,7 +70,7 @@ fn what_cannot_be_harmed_is_told() {
     let mut app = (*app).clone();
     app.objective.limit_ms = 1e9;
     app.rate = 1.0;
-    let error = draw(&Arc::new(app), &cluster, 1).unwrap_err();
+    let error = draw(&Arc::new(app), &cluster, Timing::default(), 1).unwrap_err();
     assert!(error.to_string().contains("no fault of 60 that were tried makes `chain-3` miss"), "{error}");
 }
 

@@ -54,14 +54,19 @@ pub fn routers(
     plan: &Plan,
     cluster: Control,
 ) -> [Router; 3] {
+    let [prometheus, jaeger] = archive(stores);
+    let pages = pages::router(stores.clone(), exporters, plan.ports.control);
+    let faults = faults::router(stores.clone(), plan, orders, collectors);
+    [prometheus, jaeger, pages.merge(faults).merge(control::router(cluster))]
+}
+
+/// The routers of Prometheus and Jaeger, which answer for what was measured.
+pub fn archive(stores: &Arc<Stores>) -> [Router; 2] {
     let of_clock = stores.clone();
     let clock: Clock = Arc::new(move || of_clock.clock_ms());
     let prometheus = prometheus::router(Prometheus::new(stores.samples.clone(), clock.clone()));
-    let pages = pages::router(stores.clone(), exporters, plan.ports.control);
-    let faults = faults::router(stores.clone(), plan, orders, collectors);
     [
         dated(prometheus, clock.clone()),
         jaeger::router(stores.traces.clone(), clock, jaeger::Release::default()),
-        pages.merge(faults).merge(control::router(cluster)),
     ]
 }

@@ -109,7 +109,8 @@ impl Simulation {
         }
         simulation.refresh();
         let (profile, start) = (&simulation.settings.load, simulation.settings.start);
-        let usual = Source::usual(&simulation.app, profile, load_key, start);
+        let mut usual = Source::usual(&simulation.app, profile, load_key, start);
+        usual.keep(vec![(simulation.settings.quiet_until, Nanos::MAX)]);
         simulation.add_source(usual);
         simulation.queue.push(memory::TICK, 0, What::Tick);
         Ok(simulation)

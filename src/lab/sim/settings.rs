@@ -14,6 +14,9 @@ pub struct Settings {
     pub seed: u64,
     /// Time of day at which simulated time 0 lies.
     pub start: Nanos,
+    /// Requests before this time are left out; those after it are the same as ever. A run of which only
+    /// the end counts need not simulate what came long before.
+    pub quiet_until: Nanos,
     /// How the request rate moves.
     pub load: LoadProfile,
     /// How a caller chooses among the replicas of a service.
@@ -32,6 +35,7 @@ impl Default for Settings {
         Self {
             seed: 0,
             start: 0,
+            quiet_until: 0,
             load: LoadProfile::default(),
             balancing: Balancing::default(),
             normal: BTreeSet::new(),

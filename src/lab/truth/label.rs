@@ -24,7 +24,7 @@ const MOST_SETS: usize = 150;
 const BUSY: f64 = 0.5;
 
 /// One thing to blame.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Blame {
     /// The service that suffers from it and its resource.
     #[serde(flatten)]
