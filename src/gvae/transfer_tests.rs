@@ -1,3 +1,5 @@
+//! Tests of the transfer: what stays is kept, what a change reaches is marked, and nothing else.
+
 use super::*;
 use crate::domain::{NoProgress, Rpc, Side};
 use crate::gvae::testbed::{App, Episode, service};

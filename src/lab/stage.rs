@@ -258,8 +258,7 @@ impl Archive {
     /// A port is taken.
     pub async fn open(stores: &Arc<Stores>, mut ports: Ports) -> Result<Self, StageError> {
         let mut servers = JoinSet::new();
-        let listeners =
-            [listen("Prometheus", &mut ports.prometheus)?, listen("Jaeger", &mut ports.jaeger)?];
+        let listeners = [listen("Prometheus", &mut ports.prometheus)?, listen("Jaeger", &mut ports.jaeger)?];
         for (listener, router) in listeners.into_iter().zip(serve::archive(stores)) {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(StageError::Socket)?;
             servers.spawn(async move { axum::serve(listener, router).await });

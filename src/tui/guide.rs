@@ -135,6 +135,12 @@ fn dialog(state: &State, review: &Review) -> String {
         (Go::Apply, Some(_), _) => {
             format!("Armed. It asks to be typed, since it is risky; then {next} to Apply.")
         }
+        (Go::Apply, None, _) if !review.read => {
+            format!(
+                "Armed. {} reads on to the end; then {next} to Apply and {press}.",
+                key(state, Action::PageDown)
+            )
+        }
         (Go::Apply, None, Focus::Go) => format!("{press} runs exactly what is shown, once."),
         (Go::Apply, None, _) => format!("Armed. Read it; then {next} to Apply and {press}."),
     }

@@ -20,6 +20,7 @@ impl Simulation {
                 positive("a CPU limit (cores)", limit)?;
                 let service = self.known(service)?;
                 self.services[service].cpu_limit = limit;
+                self.services[service].limit_renewed = true;
                 for replica in self.replicas.iter_mut().filter(|replica| replica.service == service as u32) {
                     replica.cpu_limit = None;
                 }

@@ -164,7 +164,12 @@ impl Simulation {
             out_free,
             in_free,
         };
-        let limit = tighter(replica.cpu_limit.unwrap_or(service.cpu_limit), replica.env.quota);
+        // Whoever sets a limit writes the quota: what it had been cut to counts no longer.
+        let limit = match replica.cpu_limit {
+            Some(own) => own,
+            None if service.limit_renewed => service.cpu_limit,
+            None => tighter(service.cpu_limit, replica.env.quota),
+        };
         if replica.cpu.needs(speed, replica.env.hog, limit) {
             replica.cpu.advance(now);
             replica.cpu.configure(speed, replica.env.hog, limit);

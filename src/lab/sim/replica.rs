@@ -133,6 +133,9 @@ pub(super) struct ServiceState {
     pub ready: Vec<u32>,
     pub next_number: u32,
     pub cpu_limit: Option<f64>,
+    /// Whether the limit was set anew: containers are started with it, and a quota that somebody had cut is
+    /// no more.
+    pub limit_renewed: bool,
     pub memory_limit: f64,
     /// Bytes a second from and to each replica.
     pub bandwidth: (Option<f64>, Option<f64>),

@@ -213,6 +213,7 @@ impl ServiceState {
             ready: Vec::new(),
             next_number: 0,
             cpu_limit: service.cpu_limit,
+            limit_renewed: false,
             memory_limit: service.memory_limit as f64,
             bandwidth: (None, None),
             cache_ways: None,

@@ -305,7 +305,8 @@ fn remedies_work() {
     let crowd = fault(FaultKind::CacheInterference { node: "node-logic".into() }, 0.0, 1e6, 0.5);
     let hungry = fault(FaultKind::MemoryBandwidth { node: "node-logic".into() }, 0.0, 1e6, 0.5);
     for (fault, remedy) in [
-        (cut, Change::Replicas(LOGIC, 4)),
+        (cut.clone(), Change::Replicas(LOGIC, 4)),
+        (cut, Change::CpuLimit(LOGIC, Some(2.0))),
         (swap, Change::MemoryLimit(LOGIC, 2 << 30)),
         (crowd, Change::CacheWays(LOGIC, Some(4))),
         (hungry, Change::MemoryBandwidthOfOthers(LOGIC, 0.1)),

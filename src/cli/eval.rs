@@ -1,0 +1,83 @@
+//! Options of `sagetop eval`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What `sagetop eval` measures.
+#[derive(Clone, Debug, Subcommand)]
+pub enum EvalCommand {
+    /// Say how often naive rules find the culprit: how hard the lab's scenarios are
+    Difficulty(DifficultyArgs),
+    /// Say how badly each kind of fault hurts, by its intensity
+    Faults(FaultsArgs),
+    /// Judge the whole program on incidents of which the truth is known
+    Model {
+        /// What to measure.
+        #[command(subcommand)]
+        what: ModelCommand,
+    },
+}
+
+/// What `sagetop eval model` measures.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Say how often verdicts blame exactly what is to blame, and what other methods would have blamed
+    Accuracy(ModelArgs),
+    /// Say how far predicted counterfactuals are from the true ones, and how often the intervals hold them
+    Calibration(ModelArgs),
+}
+
+/// `sagetop eval model`.
+#[derive(Clone, Debug, Args)]
+pub struct ModelArgs {
+    /// Applications, as for `lab`; without it, all of them
+    #[arg(long, value_name = "NAME|FILE")]
+    pub app: Vec<String>,
+    /// Incidents of each application
+    #[arg(long, default_value_t = 102, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    pub scenarios: usize,
+    /// Seed of the first incident; the others follow. 1 to 1000 are there to develop with, 10001 and
+    /// above are held back
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Machines of each cluster
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
+    pub nodes: usize,
+    /// Incidents simulated at once; without it, as many as there are processors
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Folder for histories, models and incidents, which a later run takes from there; without it, one in
+    /// the cache folder
+    #[arg(long, value_name = "DIR")]
+    pub work: Option<PathBuf>,
+    /// File for every incident with its truth, verdict and evidence, or for every prediction: a line of
+    /// JSON each
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `sagetop eval faults`.
+#[derive(Clone, Debug, Args)]
+pub struct FaultsArgs {
+    /// Application, as for `lab`; without it, all of them
+    #[arg(long, value_name = "NAME|FILE")]
+    pub app: Option<String>,
+    /// Everything random follows from it
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
+
+/// `sagetop eval difficulty`.
+#[derive(Clone, Debug, Args)]
+pub struct DifficultyArgs {
+    /// Application, as for `lab`; without it, all of them
+    #[arg(long, value_name = "NAME|FILE")]
+    pub app: Option<String>,
+    /// Scenarios of each application
+    #[arg(long, default_value_t = 102, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    pub scenarios: usize,
+    /// Seed of the first scenario; the others follow
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
