@@ -1,7 +1,9 @@
 //! Counterfactuals: abduction, intervention, prediction (Pearl's three steps).
 //!
-//! * Abduction: every Z of the diagnosed windows is drawn from its encoder, and what the decoder
-//!   leaves unexplained of each latency is kept as its residual.
+//! * Abduction: every Z of the diagnosed windows is drawn from its encoder, as far as the windows are
+//!   like those it learned from; and what the decoder leaves unexplained of each latency is kept as its
+//!   residual. Of that, callees that are slower than ever account for as much as they can
+//!   (`inherited.rs`).
 //! * Intervention: metrics, latent and residual of an entity go (wholly or in part) to normal.
 //! * Prediction: only descendants of what was touched are decoded again, in order; their own
 //!   residuals stay, so that without an intervention the observation itself comes back.
@@ -13,6 +15,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StudentT};
 
+use super::inherited::Inherited;
 use super::metric::since_gap;
 use super::reference::{FeatureKinds, Reference, column, kind_of, loads, prior_sample};
 use crate::domain::{Counterfactual, Resource};
@@ -61,8 +64,8 @@ pub struct World<'a> {
     residual: Vec<Tensor>,
     /// Scale at which the observation was decoded.
     scale: Vec<Tensor>,
-    /// Which part of that rested on what was never measured.
-    unmeasured: Vec<Tensor>,
+    /// What the callees account for beyond their learned shares.
+    inherited: Vec<Option<Inherited>>,
     /// Residuals of ordinary times in units of the scale, drawn from the likelihood.
     fresh: Vec<Tensor>,
 }
@@ -94,20 +97,19 @@ impl<'a> World<'a> {
         let normal = Inputs { x: normal_x(model, reference, kinds, frame, first), ..inputs }.select(&tile);
         let normal_x = Batch::new(&normal, &model.normaliser)?.x;
         let mut rng = StdRng::seed_from_u64(seed);
-        let z = (0..model.cbn.entities.len())
-            .map(|e| match model.posterior(e, &batch)? {
-                Some(q) => q.sample(&noise(batch.rows, model.latent(), &mut rng)?).map(Some),
-                None => Ok(None),
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let z = latents(model, &batch, &mut rng)?;
         let normal_batch = Batch { x: normal_x.clone(), ..batch.clone() };
         let normal_z = prior_sample(model, &normal_batch, &mut rng)?;
         let (mut residual, mut fresh) = (Vec::new(), Vec::new());
-        let (mut scale, mut unmeasured) = (Vec::new(), Vec::new());
+        let (mut scale, mut inherited) = (Vec::new(), Vec::new());
         for j in 0..model.cbn.latencies.len() {
-            let decoded = model.decode(j, &batch.x, &z, &batch.y)?;
-            unmeasured.push(model.unmeasured(j, &decoded, &batch.y)?);
-            scale.push(model.widened(&decoded, &unmeasured[j])?);
+            let mut decoded = model.decode(j, &batch.x, &z, &batch.y)?;
+            let unmeasured = model.unmeasured(j, &decoded, &batch.y)?;
+            scale.push(model.widened(&decoded, &unmeasured)?);
+            inherited.push(Inherited::of(model, &reference.calls[j], j, &decoded.mean, &batch.y)?);
+            if let Some(inherited) = &inherited[j] {
+                decoded.mean = inherited.add(model, j, &decoded.mean, &batch.y)?;
+            }
             let known = batch.weight[j].gt(0.0)?.to_dtype(candle_core::DType::F32)?;
             let left = ((&batch.y.ln[j] - &decoded.mean)? * &known)?;
             batch.y.set(j, (&decoded.mean + &left)?, &model.normaliser)?;
@@ -126,7 +128,7 @@ impl<'a> World<'a> {
             normal_z,
             residual,
             scale,
-            unmeasured,
+            inherited,
             fresh,
         })
     }
@@ -160,19 +162,11 @@ impl<'a> World<'a> {
             let owner = node.entities.first().copied();
             let own = owner.and_then(|e| intervention.get(&e));
             let mut decoded = self.model.decode(j, &x, &z, &y)?;
-            let mut unmeasured = self.model.unmeasured(j, &decoded, &y)?;
-            if let (Some(e), None) = (owner, own) {
-                // Its latent was inferred while its parents were slower than ever: what the model
-                // could not know of their share, the latent had to explain. That part goes with them.
-                let gone = (&self.unmeasured[j] - &unmeasured)?.relu()?.mean_keepdim(1)?;
-                if let (Some(seen), Some(normal)) = (&z[e], &self.normal_z[e]) {
-                    let mut eased = z.clone();
-                    eased[e] = Some((seen + (normal - seen)?.broadcast_mul(&gone)?)?);
-                    decoded = self.model.decode(j, &x, &eased, &y)?;
-                    unmeasured = self.model.unmeasured(j, &decoded, &y)?;
-                }
-            }
+            let unmeasured = self.model.unmeasured(j, &decoded, &y)?;
             let scale = self.model.widened(&decoded, &unmeasured)?;
+            if let Some(inherited) = &self.inherited[j] {
+                decoded.mean = inherited.add(self.model, j, &decoded.mean, &y)?;
+            }
             // A residual is so many scales. Far outside the training range the scale is wide,
             // because shares are not known out there; back in the range, what was lack of
             // knowledge must not stay as if it were the service's own time. What does not stay is
@@ -228,6 +222,36 @@ fn excess(model: &Gvae, j: usize, ln: &Tensor) -> Result<f64> {
         .map(|(v, s)| (f64::from(s.ln.standard(*v)) - 2.0).clamp(0.0, MAX_EXCESS))
         .sum();
     Ok(sum / n.max(1) as f64)
+}
+
+/// A draw of every latent from its encoder; where the latencies that it drives are out of the range the
+/// encoder learned on, rather from its prior: an encoder knows as little out there as a decoder does, and
+/// what it makes up would count as the service's own doing.
+fn latents(model: &Gvae, batch: &Batch, rng: &mut StdRng) -> Result<Vec<Option<Tensor>>> {
+    let prior = prior_sample(model, batch, rng)?;
+    let mut strange: Vec<Option<Tensor>> = vec![None; prior.len()];
+    for (j, node) in model.cbn.latencies.iter().enumerate() {
+        let Some(owner) = node.entities.first() else { continue };
+        let decoded = model.decode(j, &batch.x, &prior, &batch.y)?;
+        let here = model.unmeasured(j, &decoded, &batch.y)?.max_keepdim(1)?;
+        strange[*owner] = Some(match &strange[*owner] {
+            Some(most) => most.maximum(&here)?,
+            None => here,
+        });
+    }
+    let mut z = Vec::with_capacity(prior.len());
+    for (e, (prior, strange)) in prior.iter().zip(&strange).enumerate() {
+        let Some(q) = model.posterior(e, batch)? else {
+            z.push(None);
+            continue;
+        };
+        let drawn = q.sample(&noise(batch.rows, model.latent(), rng)?)?;
+        z.push(Some(match (prior, strange) {
+            (Some(prior), Some(strange)) => (&drawn + (prior - &drawn)?.broadcast_mul(strange)?)?,
+            _ => drawn,
+        }));
+    }
+    Ok(z)
 }
 
 /// `share` of the way from `from` to `to`.

@@ -10,14 +10,17 @@ use std::collections::BTreeMap;
 
 use super::metric::since_gap;
 use super::reference::{
-    FeatureKinds, Reference, column, is_source, kind_of, loads, mean_known, own_surprise,
+    FeatureKinds, Reference, column, is_source, kind_of, loads, mean_lasting, own_surprise,
 };
 use crate::causal::{Cbn, LatencyNode};
-use crate::domain::{Clean, Column, Entity, NodeName, Party, Resource, ServiceName, Side};
+use crate::domain::{Clean, Column, Entity, NodeName, Party, Quantile, Resource, ServiceName, Side, Tells};
 use crate::gvae::Gvae;
 use crate::gvae::data::median;
 use crate::gvae::model::is_sum;
 use crate::windows::Frame;
+
+/// Delays of channels are alike if the smallest is at least this share of the largest.
+const ALIKE: f64 = 0.3;
 
 /// One unusual (or usual) observation.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +37,8 @@ pub struct Finding {
     pub normal: Option<f64>,
     /// Calibrated −ln tail probability.
     pub surprise: f64,
+    /// Whether it tells of use or of shortage; `None` of a latency, which is a symptom of anything.
+    pub tells: Option<Tells>,
 }
 
 /// Findings attributed to services, and to machines.
@@ -47,6 +52,8 @@ pub struct Evidence {
     pub channels: BTreeMap<ServiceName, Vec<Finding>>,
     /// By machine.
     pub nodes: BTreeMap<NodeName, Vec<Finding>>,
+    /// By service: its load over the most that there ordinarily is.
+    pub overload: BTreeMap<ServiceName, f64>,
     /// Services all of whose outgoing channels are slow at once: the fault is at the caller.
     pub slow_callers: Vec<ServiceName>,
 }
@@ -73,7 +80,7 @@ pub fn collect(
                 continue;
             }
             let seen: Vec<_> = rows.clone().map(|r| metric.surprise(values, load, r, since[r])).collect();
-            let Some(mean) = mean_known(&seen) else { continue };
+            let Some(mean) = mean_lasting(&seen) else { continue };
             let kind = kind_of(kinds, c);
             let finding = Finding {
                 entity: node.entity.clone(),
@@ -84,7 +91,14 @@ pub fn collect(
                     rows.clone().filter_map(|r| Some(metric.expected(values, load, r, since[r])?.0)),
                 ),
                 surprise: reference.metric_tails[e][m].surprise(mean),
+                tells: Some(kind.tells),
             };
+            if let (Entity::Service(s), Resource::Load, Some(now)) =
+                (&node.entity, kind.resource, finding.observed)
+            {
+                let over = evidence.overload.entry(s.clone()).or_default();
+                *over = over.max(now / f64::from(metric.top).max(1e-9));
+            }
             match &node.entity {
                 Entity::Service(s) => evidence.metrics.entry(s.clone()).or_default().push(finding),
                 Entity::Channel { callee, .. } => {
@@ -107,24 +121,25 @@ fn latencies(
     evidence: &mut Evidence,
 ) -> candle_core::Result<()> {
     let recent = frame.rows(rows.clone());
-    let own = own_surprise(model, &recent)?;
+    let own = own_surprise(model, &reference.calls, &recent)?;
     for (j, node) in model.cbn.latencies.iter().enumerate() {
         if !is_own(&model.cbn, j) {
             continue;
         }
-        let (Some(mean), Some(owner)) = (mean_known(&own[j]), node.entities.first()) else { continue };
+        let (Some(mean), Some(owner)) = (mean_lasting(&own[j]), node.entities.first()) else { continue };
         let entity = model.cbn.entities[*owner].entity.clone();
-        let Some((_, c)) = node.quantiles.first() else { continue };
+        let Some(shown) = shown(model, reference, &recent, j) else { continue };
         let finding = Finding {
             resource: if matches!(entity, Entity::Channel { .. }) {
                 Resource::Network
             } else {
                 Resource::Latent
             },
-            what: latency_name(node),
-            observed: middle(column(&recent, c).iter().copied()),
-            normal: Some(f64::from(reference.latencies[j][0])),
+            what: latency_name(node, shown.quantile),
+            observed: shown.observed,
+            normal: Some(shown.normal),
             surprise: reference.latency_tails[j].surprise(mean),
+            tells: None,
             entity: entity.clone(),
         };
         match entity {
@@ -136,6 +151,26 @@ fn latencies(
     Ok(())
 }
 
+/// The quantile of a latency that rose most.
+struct Shown {
+    quantile: Quantile,
+    observed: Option<f64>,
+    normal: f64,
+}
+
+fn shown(model: &Gvae, reference: &Reference, recent: &Frame, j: usize) -> Option<Shown> {
+    let quantiles = model.cbn.latencies[j].quantiles.iter().enumerate().map(|(i, (quantile, c))| {
+        let observed = middle(column(recent, c).iter().copied());
+        let normal = f64::from(reference.latencies[j][i]);
+        let offset = f64::from(model.normaliser.y[j][i].offset);
+        let rise = observed.map_or(f64::MIN, |ms| ((ms + offset) / (normal + offset)).ln());
+        (rise, Shown { quantile: *quantile, observed, normal })
+    });
+    // Of equals the lowest, which most calls have a part in.
+    let best = quantiles.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.map(|(_, shown)| shown)
+}
+
 /// Whether a latency can be somebody's own doing: the client side of a call is the sum of parts
 /// that are judged by themselves, and a pool of client sides is a mixture of them.
 fn is_own(cbn: &Cbn, j: usize) -> bool {
@@ -144,23 +179,31 @@ fn is_own(cbn: &Cbn, j: usize) -> bool {
     !is_pool && !is_sum(cbn, j)
 }
 
-/// A slow channel is the callee's doing, unless all channels of its caller are slow at once.
+/// A slow channel is the callee's doing, unless all channels of its caller are slow at once, and about as
+/// slow: what holds up a caller holds up each of its calls.
 fn blame_callers(cbn: &Cbn, unusual: f64, evidence: &mut Evidence) {
     for caller in cbn.services() {
-        let outgoing: BTreeMap<&ServiceName, f64> = evidence
+        let outgoing: Vec<(f64, Option<f64>)> = evidence
             .channels
-            .iter()
-            .filter_map(|(callee, findings)| {
+            .values()
+            .filter_map(|findings| {
                 let of_caller = findings
                     .iter()
                     .filter(|f| matches!(&f.entity, Entity::Channel { caller: c, .. } if c == caller));
-                of_caller.map(|f| f.surprise).reduce(f64::max).map(|s| (callee, s))
+                let strongest = of_caller.clone().map(|f| f.surprise).reduce(f64::max)?;
+                let delays = of_caller.filter(|f| f.tells.is_none());
+                let excess = delays.filter_map(|f| Some(f.observed? - f.normal?)).reduce(f64::max);
+                Some((strongest, excess))
             })
             .collect();
-        if outgoing.len() < 2 || outgoing.values().any(|s| *s < unusual) {
+        if outgoing.len() < 2 || outgoing.iter().any(|(surprise, _)| *surprise < unusual) {
             continue;
         }
-        evidence.slow_callers.push(caller.clone());
+        let most = outgoing.iter().filter_map(|(_, excess)| *excess).fold(0.0, f64::max);
+        let alike = |(_, excess): &(f64, Option<f64>)| excess.is_none_or(|ms| ms >= ALIKE * most);
+        if outgoing.iter().all(alike) {
+            evidence.slow_callers.push(caller.clone());
+        }
     }
     for caller in evidence.slow_callers.clone() {
         let mut moved = Vec::new();
@@ -190,8 +233,7 @@ fn metric_name(column: &Column) -> Clean {
     }
 }
 
-fn latency_name(node: &LatencyNode) -> Clean {
-    let quantile = node.quantiles.first().map_or(String::new(), |(q, _)| q.to_string());
+fn latency_name(node: &LatencyNode, quantile: Quantile) -> Clean {
     let side = match node.side {
         Side::Client => "client latency",
         Side::Server => "server latency",

@@ -2,8 +2,11 @@
 
 pub mod counterfactual;
 pub mod evidence;
+mod inherited;
+mod machines;
 pub mod metric;
 pub mod reference;
+mod resources;
 pub mod search;
 pub mod settings;
 pub mod suspects;
