@@ -12,15 +12,13 @@ use super::metric::since_gap;
 use super::reference::{
     FeatureKinds, Reference, column, is_source, kind_of, loads, mean_lasting, own_surprise,
 };
+use super::ways;
 use crate::causal::{Cbn, LatencyNode};
 use crate::domain::{Clean, Column, Entity, NodeName, Party, Quantile, Resource, ServiceName, Side, Tells};
 use crate::gvae::Gvae;
 use crate::gvae::data::median;
 use crate::gvae::model::is_sum;
 use crate::windows::Frame;
-
-/// Delays of channels are alike if the smallest is at least this share of the largest.
-const ALIKE: f64 = 0.3;
 
 /// One unusual (or usual) observation.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +37,8 @@ pub struct Finding {
     pub surprise: f64,
     /// Whether it tells of use or of shortage; `None` of a latency, which is a symptom of anything.
     pub tells: Option<Tells>,
+    /// Of a latency: by how much each of its quantiles is above the usual, milliseconds.
+    pub excess_ms: Vec<f64>,
 }
 
 /// Findings attributed to services, and to machines.
@@ -92,6 +92,7 @@ pub fn collect(
                 ),
                 surprise: reference.metric_tails[e][m].surprise(mean),
                 tells: Some(kind.tells),
+                excess_ms: Vec::new(),
             };
             if let (Entity::Service(s), Resource::Load, Some(now)) =
                 (&node.entity, kind.resource, finding.observed)
@@ -109,7 +110,7 @@ pub fn collect(
         }
     }
     latencies(model, reference, frame, &rows, &mut evidence)?;
-    blame_callers(&model.cbn, unusual, &mut evidence);
+    blame_callers(unusual, &mut evidence);
     Ok(evidence)
 }
 
@@ -140,6 +141,7 @@ fn latencies(
             normal: Some(shown.normal),
             surprise: reference.latency_tails[j].surprise(mean),
             tells: None,
+            excess_ms: shown.excess_ms,
             entity: entity.clone(),
         };
         match entity {
@@ -156,19 +158,25 @@ struct Shown {
     quantile: Quantile,
     observed: Option<f64>,
     normal: f64,
+    /// Of all quantiles, in order.
+    excess_ms: Vec<f64>,
 }
 
 fn shown(model: &Gvae, reference: &Reference, recent: &Frame, j: usize) -> Option<Shown> {
-    let quantiles = model.cbn.latencies[j].quantiles.iter().enumerate().map(|(i, (quantile, c))| {
+    let mut best: Option<(f64, Shown)> = None;
+    let mut excess_ms = Vec::new();
+    for (i, (quantile, c)) in model.cbn.latencies[j].quantiles.iter().enumerate() {
         let observed = middle(column(recent, c).iter().copied());
         let normal = f64::from(reference.latencies[j][i]);
         let offset = f64::from(model.normaliser.y[j][i].offset);
+        excess_ms.push(observed.map_or(0.0, |ms| ms - normal));
         let rise = observed.map_or(f64::MIN, |ms| ((ms + offset) / (normal + offset)).ln());
-        (rise, Shown { quantile: *quantile, observed, normal })
-    });
-    // Of equals the lowest, which most calls have a part in.
-    let best = quantiles.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.map(|(_, shown)| shown)
+        // Of equals the lowest, which most calls have a part in.
+        if best.as_ref().is_none_or(|(most, _)| rise > *most) {
+            best = Some((rise, Shown { quantile: *quantile, observed, normal, excess_ms: Vec::new() }));
+        }
+    }
+    best.map(|(_, shown)| Shown { excess_ms, ..shown })
 }
 
 /// Whether a latency can be somebody's own doing: the client side of a call is the sum of parts
@@ -179,32 +187,9 @@ fn is_own(cbn: &Cbn, j: usize) -> bool {
     !is_pool && !is_sum(cbn, j)
 }
 
-/// A slow channel is the callee's doing, unless all channels of its caller are slow at once, and about as
-/// slow: what holds up a caller holds up each of its calls.
-fn blame_callers(cbn: &Cbn, unusual: f64, evidence: &mut Evidence) {
-    for caller in cbn.services() {
-        let outgoing: Vec<(f64, Option<f64>)> = evidence
-            .channels
-            .values()
-            .filter_map(|findings| {
-                let of_caller = findings
-                    .iter()
-                    .filter(|f| matches!(&f.entity, Entity::Channel { caller: c, .. } if c == caller));
-                let strongest = of_caller.clone().map(|f| f.surprise).reduce(f64::max)?;
-                let delays = of_caller.filter(|f| f.tells.is_none());
-                let excess = delays.filter_map(|f| Some(f.observed? - f.normal?)).reduce(f64::max);
-                Some((strongest, excess))
-            })
-            .collect();
-        if outgoing.len() < 2 || outgoing.iter().any(|(surprise, _)| *surprise < unusual) {
-            continue;
-        }
-        let most = outgoing.iter().filter_map(|(_, excess)| *excess).fold(0.0, f64::max);
-        let alike = |(_, excess): &(f64, Option<f64>)| excess.is_none_or(|ms| ms >= ALIKE * most);
-        if outgoing.iter().all(alike) {
-            evidence.slow_callers.push(caller.clone());
-        }
-    }
+/// A slow channel is the callee's doing, unless its caller holds it up.
+fn blame_callers(unusual: f64, evidence: &mut Evidence) {
+    evidence.slow_callers = ways::slow_callers(&evidence.channels, unusual);
     for caller in evidence.slow_callers.clone() {
         let mut moved = Vec::new();
         for findings in evidence.channels.values_mut() {

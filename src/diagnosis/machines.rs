@@ -143,6 +143,7 @@ mod tests {
                 normal: None,
                 surprise,
                 tells: Some(tells),
+                excess_ms: Vec::new(),
             };
             evidence.latencies.insert(service.clone(), Vec::new());
             let findings = vec![finding(Tells::Use, used), finding(Tells::Shortage, short)];

@@ -15,6 +15,7 @@ pub mod tail;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod testbed;
 pub mod verdict;
+mod ways;
 
 pub use counterfactual::{Intervention, Reset, World};
 pub use evidence::{Evidence, Finding};

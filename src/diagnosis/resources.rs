@@ -132,6 +132,7 @@ mod tests {
             normal: Some(1.0),
             surprise,
             tells,
+            excess_ms: Vec::new(),
         }
     }
 
