@@ -168,6 +168,7 @@ fn fast_query(services: usize) -> Box<dyn FnMut()> {
         metric_tails: Vec::new(),
         latency_tails: Vec::new(),
         latencies: Vec::new(),
+        calls: model.cbn.latencies.iter().map(|node| vec![1.0; node.parents.len()]).collect(),
         span: 1,
     };
     Box::new(move || {

@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 
 use super::metric::since_gap;
 use super::reference::{
-    FeatureKinds, Reference, column, is_source, kind_of, loads, mean_known, own_surprise,
+    FeatureKinds, Reference, column, is_source, kind_of, loads, mean_lasting, own_surprise,
 };
+use super::ways;
 use crate::causal::{Cbn, LatencyNode};
-use crate::domain::{Clean, Column, Entity, NodeName, Party, Resource, ServiceName, Side};
+use crate::domain::{Clean, Column, Entity, NodeName, Party, Quantile, Resource, ServiceName, Side, Tells};
 use crate::gvae::Gvae;
 use crate::gvae::data::median;
 use crate::gvae::model::is_sum;
@@ -34,6 +35,10 @@ pub struct Finding {
     pub normal: Option<f64>,
     /// Calibrated −ln tail probability.
     pub surprise: f64,
+    /// Whether it tells of use or of shortage; `None` of a latency, which is a symptom of anything.
+    pub tells: Option<Tells>,
+    /// Of a latency: by how much each of its quantiles is above the usual, milliseconds.
+    pub excess_ms: Vec<f64>,
 }
 
 /// Findings attributed to services, and to machines.
@@ -47,6 +52,8 @@ pub struct Evidence {
     pub channels: BTreeMap<ServiceName, Vec<Finding>>,
     /// By machine.
     pub nodes: BTreeMap<NodeName, Vec<Finding>>,
+    /// By service: its load over the most that there ordinarily is.
+    pub overload: BTreeMap<ServiceName, f64>,
     /// Services all of whose outgoing channels are slow at once: the fault is at the caller.
     pub slow_callers: Vec<ServiceName>,
 }
@@ -73,7 +80,7 @@ pub fn collect(
                 continue;
             }
             let seen: Vec<_> = rows.clone().map(|r| metric.surprise(values, load, r, since[r])).collect();
-            let Some(mean) = mean_known(&seen) else { continue };
+            let Some(mean) = mean_lasting(&seen) else { continue };
             let kind = kind_of(kinds, c);
             let finding = Finding {
                 entity: node.entity.clone(),
@@ -84,7 +91,15 @@ pub fn collect(
                     rows.clone().filter_map(|r| Some(metric.expected(values, load, r, since[r])?.0)),
                 ),
                 surprise: reference.metric_tails[e][m].surprise(mean),
+                tells: Some(kind.tells),
+                excess_ms: Vec::new(),
             };
+            if let (Entity::Service(s), Resource::Load, Some(now)) =
+                (&node.entity, kind.resource, finding.observed)
+            {
+                let over = evidence.overload.entry(s.clone()).or_default();
+                *over = over.max(now / f64::from(metric.top).max(1e-9));
+            }
             match &node.entity {
                 Entity::Service(s) => evidence.metrics.entry(s.clone()).or_default().push(finding),
                 Entity::Channel { callee, .. } => {
@@ -95,7 +110,7 @@ pub fn collect(
         }
     }
     latencies(model, reference, frame, &rows, &mut evidence)?;
-    blame_callers(&model.cbn, unusual, &mut evidence);
+    blame_callers(unusual, &mut evidence);
     Ok(evidence)
 }
 
@@ -107,24 +122,26 @@ fn latencies(
     evidence: &mut Evidence,
 ) -> candle_core::Result<()> {
     let recent = frame.rows(rows.clone());
-    let own = own_surprise(model, &recent)?;
+    let own = own_surprise(model, &reference.calls, &recent)?;
     for (j, node) in model.cbn.latencies.iter().enumerate() {
         if !is_own(&model.cbn, j) {
             continue;
         }
-        let (Some(mean), Some(owner)) = (mean_known(&own[j]), node.entities.first()) else { continue };
+        let (Some(mean), Some(owner)) = (mean_lasting(&own[j]), node.entities.first()) else { continue };
         let entity = model.cbn.entities[*owner].entity.clone();
-        let Some((_, c)) = node.quantiles.first() else { continue };
+        let Some(shown) = shown(model, reference, &recent, j) else { continue };
         let finding = Finding {
             resource: if matches!(entity, Entity::Channel { .. }) {
                 Resource::Network
             } else {
                 Resource::Latent
             },
-            what: latency_name(node),
-            observed: middle(column(&recent, c).iter().copied()),
-            normal: Some(f64::from(reference.latencies[j][0])),
+            what: latency_name(node, shown.quantile),
+            observed: shown.observed,
+            normal: Some(shown.normal),
             surprise: reference.latency_tails[j].surprise(mean),
+            tells: None,
+            excess_ms: shown.excess_ms,
             entity: entity.clone(),
         };
         match entity {
@@ -136,6 +153,32 @@ fn latencies(
     Ok(())
 }
 
+/// The quantile of a latency that rose most.
+struct Shown {
+    quantile: Quantile,
+    observed: Option<f64>,
+    normal: f64,
+    /// Of all quantiles, in order.
+    excess_ms: Vec<f64>,
+}
+
+fn shown(model: &Gvae, reference: &Reference, recent: &Frame, j: usize) -> Option<Shown> {
+    let mut best: Option<(f64, Shown)> = None;
+    let mut excess_ms = Vec::new();
+    for (i, (quantile, c)) in model.cbn.latencies[j].quantiles.iter().enumerate() {
+        let observed = middle(column(recent, c).iter().copied());
+        let normal = f64::from(reference.latencies[j][i]);
+        let offset = f64::from(model.normaliser.y[j][i].offset);
+        excess_ms.push(observed.map_or(0.0, |ms| ms - normal));
+        let rise = observed.map_or(f64::MIN, |ms| ((ms + offset) / (normal + offset)).ln());
+        // Of equals the lowest, which most calls have a part in.
+        if best.as_ref().is_none_or(|(most, _)| rise > *most) {
+            best = Some((rise, Shown { quantile: *quantile, observed, normal, excess_ms: Vec::new() }));
+        }
+    }
+    best.map(|(_, shown)| Shown { excess_ms, ..shown })
+}
+
 /// Whether a latency can be somebody's own doing: the client side of a call is the sum of parts
 /// that are judged by themselves, and a pool of client sides is a mixture of them.
 fn is_own(cbn: &Cbn, j: usize) -> bool {
@@ -144,24 +187,9 @@ fn is_own(cbn: &Cbn, j: usize) -> bool {
     !is_pool && !is_sum(cbn, j)
 }
 
-/// A slow channel is the callee's doing, unless all channels of its caller are slow at once.
-fn blame_callers(cbn: &Cbn, unusual: f64, evidence: &mut Evidence) {
-    for caller in cbn.services() {
-        let outgoing: BTreeMap<&ServiceName, f64> = evidence
-            .channels
-            .iter()
-            .filter_map(|(callee, findings)| {
-                let of_caller = findings
-                    .iter()
-                    .filter(|f| matches!(&f.entity, Entity::Channel { caller: c, .. } if c == caller));
-                of_caller.map(|f| f.surprise).reduce(f64::max).map(|s| (callee, s))
-            })
-            .collect();
-        if outgoing.len() < 2 || outgoing.values().any(|s| *s < unusual) {
-            continue;
-        }
-        evidence.slow_callers.push(caller.clone());
-    }
+/// A slow channel is the callee's doing, unless its caller holds it up.
+fn blame_callers(unusual: f64, evidence: &mut Evidence) {
+    evidence.slow_callers = ways::slow_callers(&evidence.channels, unusual);
     for caller in evidence.slow_callers.clone() {
         let mut moved = Vec::new();
         for findings in evidence.channels.values_mut() {
@@ -190,8 +218,7 @@ fn metric_name(column: &Column) -> Clean {
     }
 }
 
-fn latency_name(node: &LatencyNode) -> Clean {
-    let quantile = node.quantiles.first().map_or(String::new(), |(q, _)| q.to_string());
+fn latency_name(node: &LatencyNode, quantile: Quantile) -> Clean {
     let side = match node.side {
         Side::Client => "client latency",
         Side::Server => "server latency",

@@ -16,6 +16,8 @@ const SKIP: usize = 5;
 const MIN_TRAIL: usize = 5;
 /// A drifting level has to change by this share to be one scale off.
 const DRIFT_SCALE: f32 = 0.10;
+/// Beyond the usual range of the load, a slope may be off by this share.
+const SLOPE_DOUBT: f32 = 0.2;
 /// A steady metric has to change by this share to be one scale off.
 const STEADY_SCALE: f32 = 0.05;
 
@@ -26,8 +28,10 @@ pub struct MetricModel {
     pub residual: Scale,
     /// Change per unit of load above `load.centre`; 0 where load does not matter.
     pub slope: f32,
-    /// Load the slope was learned on; beyond its range the expectation is held.
+    /// Load the slope was learned on; beyond its range the expectation goes on, with more doubt.
     pub load: Scale,
+    /// As much as there ordinarily is at most: the 99 % quantile.
+    pub top: f32,
     /// Whether only recent change counts.
     pub drifts: bool,
     /// Which way is bad.
@@ -38,8 +42,9 @@ impl MetricModel {
     /// Learns from `values` with the load of the same windows, if there is one.
     pub fn fit(values: &[f32], load: Option<&[f32]>, drifts: bool, direction: Direction) -> Self {
         let plain = Scale::of(values.iter().copied(), 1e-9);
+        let load_scale = Scale { centre: 0.0, scale: 1.0 };
         let mut model =
-            Self { residual: plain, slope: 0.0, load: Scale { centre: 0.0, scale: 1.0 }, drifts, direction };
+            Self { residual: plain, slope: 0.0, load: load_scale, top: top(values), drifts, direction };
         if let Some(load) = load.filter(|_| !drifts) {
             model.load = Scale::of(load.iter().copied(), 1e-9);
             model.slope = slope(values, load, plain, model.load);
@@ -56,7 +61,13 @@ impl MetricModel {
         if !load.is_finite() {
             return 0.0;
         }
-        (load - self.load.centre).clamp(-4.0 * self.load.scale, 4.0 * self.load.scale)
+        load - self.load.centre
+    }
+
+    /// What is not known of the slope, where the load is out of the range that it was learned on.
+    fn doubt(&self, load: f32) -> f32 {
+        let beyond = (self.offset(load).abs() - 4.0 * self.load.scale).max(0.0);
+        SLOPE_DOUBT * (self.slope * beyond).abs()
     }
 
     /// The value to expect in window `row` of `values`, and its scale; `None` where a drifting
@@ -80,7 +91,8 @@ impl MetricModel {
             return Some((centre, (DRIFT_SCALE * centre.abs()).max(1e-9)));
         }
         let load = load.map_or(f32::NAN, |l| l[row]);
-        Some((self.residual.centre + self.slope * self.offset(load), self.residual.scale))
+        let expected = self.residual.centre + self.slope * self.offset(load);
+        Some((expected, self.residual.scale + self.doubt(load)))
     }
 
     /// Surprise of window `row` before calibration; `None` where the value is missing.
@@ -97,6 +109,12 @@ impl MetricModel {
             Direction::Both => surprise(t.abs()) - std::f64::consts::LN_2,
         })
     }
+}
+
+fn top(values: &[f32]) -> f32 {
+    let mut known: Vec<f32> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    known.sort_by(f32::total_cmp);
+    known.get(known.len() * 99 / 100).copied().unwrap_or(f32::INFINITY)
 }
 
 /// For every row, the first row after the last gap before it: a gap is more than three windows long.

@@ -1,10 +1,12 @@
 //! Root causes: what is normal, what is unusual, counterfactuals, and the verdict.
 
-mod abduction;
 pub mod counterfactual;
 pub mod evidence;
+mod inherited;
+mod machines;
 pub mod metric;
 pub mod reference;
+mod resources;
 pub mod search;
 pub mod settings;
 pub mod suspects;
@@ -13,6 +15,7 @@ pub mod tail;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod testbed;
 pub mod verdict;
+mod ways;
 pub mod what_if;
 
 pub use counterfactual::{Intervention, Reset, World};

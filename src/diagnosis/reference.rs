@@ -1,16 +1,17 @@
 //! What is normal: learned once with the model, on the same windows, and kept beside it.
 
-use std::collections::BTreeSet;
-
 use candle_core::Tensor;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
+use super::inherited::Inherited;
 use super::metric::{MetricModel, since_gap};
 use super::tail::{Tail, student_tail};
 use crate::causal::Cbn;
-use crate::domain::{Clean, Column, Direction, Entity, Resource, Scope};
+use crate::domain::{
+    Clean, Column, Direction, Entity, Party, Quantile, Resource, Scope, ServiceName, Side, Tells,
+};
 use crate::gvae::data::median;
 use crate::gvae::loss::noise;
 use crate::gvae::{Batch, Gvae, Inputs};
@@ -29,6 +30,8 @@ pub struct FeatureKind {
     pub direction: Direction,
     /// Whether only recent change counts.
     pub drifts: bool,
+    /// Whether it tells of use or of shortage.
+    pub tells: Tells,
 }
 
 /// Features by scope and name, as the catalogue lists them.
@@ -39,15 +42,24 @@ pub struct FeatureKinds(Vec<(Scope, Clean, FeatureKind)>);
 impl FeatureKinds {
     /// Reads them off a catalogue; the first of two with the same name counts.
     pub fn of(catalogue: &Catalogue) -> Self {
-        let kind =
-            |f: &Feature| FeatureKind { resource: f.resource, direction: f.direction, drifts: f.drifts };
+        let kind = |f: &Feature| FeatureKind {
+            resource: f.resource,
+            direction: f.direction,
+            drifts: f.drifts,
+            tells: f.tells,
+        };
         Self(catalogue.feature.iter().map(|f| (f.scope, f.name.clone(), kind(f))).collect())
     }
 }
 
 /// Kind of a metric column; a feature that the catalogue no longer names is taken as latent.
 pub fn kind_of(kinds: &FeatureKinds, column: &Column) -> FeatureKind {
-    let unknown = FeatureKind { resource: Resource::Latent, direction: Direction::Both, drifts: false };
+    let unknown = FeatureKind {
+        resource: Resource::Latent,
+        direction: Direction::Both,
+        drifts: false,
+        tells: Tells::default(),
+    };
     let Column::Metric { entity, feature, .. } = column else { return unknown };
     if is_source(column) {
         // Like the load, it is never anybody's fault and never reset.
@@ -78,6 +90,9 @@ pub struct Reference {
     pub latency_tails: Vec<Tail>,
     /// Usual latency, milliseconds, per latency node and quantile.
     pub latencies: Vec<Vec<f32>>,
+    /// Per latency node and parent: how many of the parent's calls there usually are to one of its own;
+    /// 1 where nobody counts.
+    pub calls: Vec<Vec<f32>>,
     /// Windows in a diagnosis window.
     pub span: usize,
 }
@@ -108,6 +123,7 @@ impl Reference {
                     .collect()
             })
             .collect();
+        let calls = calls(&model.cbn, frame);
         let since = since_gap(frame);
         let metric_tails = model
             .cbn
@@ -121,21 +137,55 @@ impl Reference {
                     .zip(models)
                     .map(|(c, m)| {
                         let all = (0..frame.len()).map(|r| m.surprise(column(frame, c), load, r, since[r]));
-                        Tail::fit(rolling(&all.collect::<Vec<_>>(), span))
+                        Tail::fit(lasting(&all.collect::<Vec<_>>(), span))
                     })
                     .collect()
             })
             .collect();
-        let latency_tails =
-            own_surprise(model, frame)?.iter().map(|per_row| Tail::fit(rolling(per_row, span))).collect();
+        let latency_tails = own_surprise(model, &calls, frame)?
+            .iter()
+            .map(|per_row| Tail::fit(lasting(per_row, span)))
+            .collect();
         let latencies = model
             .cbn
             .latencies
             .iter()
             .map(|n| n.quantiles.iter().map(|(_, c)| known_median(column(frame, c))).collect())
             .collect();
-        Ok(Self { metrics, metric_tails, latency_tails, latencies, span })
+        Ok(Self { metrics, metric_tails, latency_tails, latencies, calls, span })
     }
+}
+
+/// Calls of each parent to one of the node's own, where the parent is a call that the node's service
+/// issues.
+fn calls(cbn: &Cbn, frame: &Frame) -> Vec<Vec<f32>> {
+    let count = |j: usize| {
+        let values = cbn.latencies[j].count.as_ref().map(|c| column(frame, c))?;
+        Some(known_median(values)).filter(|calls| *calls > 0.0)
+    };
+    // Whoever serves is called as often as its callers say together.
+    let served = |service: &ServiceName| {
+        let edges = (0..cbn.latencies.len()).filter(|j| {
+            let node = &cbn.latencies[*j];
+            node.side == Side::Client && node.rpc.callee.service() == Some(service)
+        });
+        edges.filter_map(count).reduce(|sum, calls| sum + calls)
+    };
+    let ratio = |j: usize, p: usize| {
+        let (node, parent) = (&cbn.latencies[j], &cbn.latencies[p]);
+        let issued = parent.side == Side::Client && parent.rpc.caller == node.rpc.callee;
+        let service = node.rpc.callee.service().filter(|_| issued && parent.rpc.callee != Party::Any)?;
+        Some(count(p)? / served(service)?)
+    };
+    let nodes = cbn.latencies.iter().enumerate();
+    nodes.map(|(j, node)| node.parents.iter().map(|p| ratio(j, *p).unwrap_or(1.0)).collect()).collect()
+}
+
+/// How much of a call's latency at most shows in quantile `q` of whoever makes `calls` of them: one after
+/// the other, all; and nothing of what happens to too few to be noticed at that quantile.
+pub fn most(calls: f32, q: Quantile) -> f32 {
+    let noticed = (calls / (1.0 - q.fraction() as f32).max(1e-3)).min(1.0);
+    calls.max(1.0) * noticed
 }
 
 fn known_median(values: &[f32]) -> f32 {
@@ -148,22 +198,38 @@ pub fn column<'a>(frame: &'a Frame, column: &Column) -> &'a [f32] {
     frame.columns.get(column).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The load that the metrics of each entity answer to: of a service its own, of a machine the
-/// sum over the services on it.
+/// What the metrics of each entity answer to: those of a service to its load; those of a machine to the
+/// CPU that the services on it use, or where nobody measures that, to the sum of their loads. What is
+/// left of a machine's use is somebody else's.
 pub fn loads(cbn: &Cbn, kinds: &FeatureKinds, frame: &Frame) -> Vec<Option<Vec<f32>>> {
-    let own = |e: usize| load_of(kinds, &cbn.entities[e].x, frame);
+    let load = |e: usize| load_of(kinds, &cbn.entities[e].x, frame);
+    let used = |e: usize| {
+        let of = cbn.entities[e].x.iter().find(|c| {
+            let kind = kind_of(kinds, c);
+            kind.resource == Resource::Cpu && kind.tells == Tells::Use
+        });
+        of.and_then(|c| frame.columns.get(c)).map(Vec::as_slice)
+    };
     (0..cbn.entities.len())
-        .map(|e| match cbn.entities[e].entity {
-            Entity::Service(_) | Entity::Channel { .. } => own(e).map(<[f32]>::to_vec),
-            Entity::Node(_) => {
-                let here = cbn.latencies.iter().filter(|n| n.entities.contains(&e));
-                let services: BTreeSet<usize> = here.filter_map(|n| n.entities.first().copied()).collect();
-                let mut loads = services.into_iter().filter_map(own);
-                let first = loads.next()?.to_vec();
-                Some(loads.fold(first, |sum, load| sum.iter().zip(load).map(|(a, b)| a + b).collect()))
+        .map(|e| match &cbn.entities[e].entity {
+            Entity::Service(_) | Entity::Channel { .. } => load(e).map(<[f32]>::to_vec),
+            Entity::Node(node) => {
+                let here = cbn.entities.iter().enumerate().filter(|(_, other)| match &other.entity {
+                    Entity::Service(s) => frame.placement.get(s).is_some_and(|nodes| nodes.contains(node)),
+                    Entity::Channel { .. } | Entity::Node(_) => false,
+                });
+                let here: Vec<usize> = here.map(|(e, _)| e).collect();
+                sum(here.iter().filter_map(|e| used(*e)))
+                    .or_else(|| sum(here.iter().filter_map(|e| load(*e))))
             }
         })
         .collect()
+}
+
+fn sum<'a>(mut columns: impl Iterator<Item = &'a [f32]>) -> Option<Vec<f32>> {
+    let first = columns.next()?.to_vec();
+    let add = |sum: Vec<f32>, more: &[f32]| sum.iter().zip(more).map(|(a, b)| a + b).collect();
+    Some(columns.fold(first, add))
 }
 
 /// The load feature of an entity.
@@ -179,6 +245,23 @@ pub fn rolling(values: &[Option<f64>], span: usize) -> Vec<f64> {
     values.windows(span.max(1)).filter_map(mean_known).collect()
 }
 
+/// [`mean_lasting`] of every `span` consecutive rows.
+fn lasting(values: &[Option<f64>], span: usize) -> Vec<f64> {
+    values.windows(span.max(1)).filter_map(mean_lasting).collect()
+}
+
+/// Mean of the known values but the largest, where there are at least four: what lasts, not what strikes
+/// once.
+pub fn mean_lasting(values: &[Option<f64>]) -> Option<f64> {
+    let known: Vec<f64> = values.iter().flatten().copied().collect();
+    let mean = mean_known(values)?;
+    if known.len() < 4 {
+        return Some(mean);
+    }
+    let largest = known.iter().copied().fold(f64::MIN, f64::max);
+    Some((mean * known.len() as f64 - largest) / (known.len() - 1) as f64)
+}
+
 /// Mean of the known values.
 pub fn mean_known(values: &[Option<f64>]) -> Option<f64> {
     let known: Vec<f64> = values.iter().flatten().copied().collect();
@@ -186,9 +269,13 @@ pub fn mean_known(values: &[Option<f64>]) -> Option<f64> {
 }
 
 /// Own surprise of every latency node in every window: −ln P(Y ≥ y | own X, parents' observed
-/// Y), Z drawn from its prior, averaged over the quantiles. Slow is surprising, quick is not.
+/// Y, as far as they can account for it), Z drawn from its prior, averaged over the quantiles. Slow is surprising, quick is not.
 /// `None` where nothing was observed. Indexed by node, then row.
-pub fn own_surprise(model: &Gvae, frame: &Frame) -> candle_core::Result<Vec<Vec<Option<f64>>>> {
+pub fn own_surprise(
+    model: &Gvae,
+    calls: &[Vec<f32>],
+    frame: &Frame,
+) -> candle_core::Result<Vec<Vec<Option<f64>>>> {
     let inputs = Inputs::read(&model.cbn, &model.normaliser, frame);
     let batch = Batch::new(&inputs, &model.normaliser)?;
     let mut rng = StdRng::seed_from_u64(0);
@@ -196,8 +283,11 @@ pub fn own_surprise(model: &Gvae, frame: &Frame) -> candle_core::Result<Vec<Vec<
     for _ in 0..PRIOR_SAMPLES {
         let z = prior_sample(model, &batch, &mut rng)?;
         for (j, tail) in tails.iter_mut().enumerate() {
-            let decoded = model.decode(j, &batch.x, &z, &batch.y)?;
+            let mut decoded = model.decode(j, &batch.x, &z, &batch.y)?;
             let scale = model.widened(&decoded, &model.unmeasured(j, &decoded, &batch.y)?)?;
+            if let Some(inherited) = Inherited::of(model, &calls[j], j, &decoded.mean, &batch.y)? {
+                decoded.mean = inherited.add(model, j, &decoded.mean, &batch.y)?;
+            }
             let t = (&batch.y.ln[j] - &decoded.mean)?.div(&scale)?;
             for (sum, t) in tail.iter_mut().zip(t.flatten_all()?.to_vec1::<f32>()?) {
                 *sum += student_tail(f64::from(t)) / PRIOR_SAMPLES as f64;

@@ -1,19 +1,26 @@
 //! The smallest set of services whose return to normal meets the SLO.
 
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
 use candle_core::Result;
 
 use super::counterfactual::{Intervention, World, summary};
 use super::settings::DiagnosisSettings;
 use super::suspects::Suspect;
-use crate::domain::{Counterfactual, Quantile, Slo};
+use crate::domain::{Counterfactual, NodeName, Quantile, ServiceName, Slo};
 use crate::gvae::Gvae;
 
-/// How many of the first suspects sets are made of.
-const POOL: usize = 6;
-/// A first suspect that takes away this share of the excess is to blame alone.
+/// How many services sets are made of, those that help most.
+const POOL: usize = 8;
+/// A suspect that takes away this share of the excess is to blame alone.
 const NEARLY_ALL: f64 = 0.75;
-/// Where no set suffices, a first suspect that takes away this share is still the main cause.
+/// Where no set suffices, one that takes away this share is still the main cause.
 const MAIN_SHARE: f64 = 0.5;
+/// A second culprit has to be this many times as slow as what is unusual …
+const SURE: f64 = 1.5;
+/// … and to take away this share of what the first one leaves.
+const SECOND_SHARE: f64 = 0.35;
 
 /// The latency node and quantile index that an SLO speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,67 +83,152 @@ pub struct Blame {
     pub sufficient: bool,
 }
 
-/// The smallest set of unusual suspects whose return to normal meets the SLO: singles, the first
-/// suspect if it is the main cause, pairs, then the best pair grown greedily. `None` if nothing
-/// explains the violation.
-///
-/// Only services about which something is unusual can be blamed: the entry owns what is left of
-/// the users' latency, so that its reset would always suffice. For the same reason a first
-/// suspect that takes away nearly all of the excess is not joined by another just to meet the SLO.
-pub fn blame(world: &World, suspects: &[Suspect], question: &Question) -> Result<Option<Blame>> {
-    let settings = question.settings;
-    let outcome_of = |set: &[usize]| -> Result<Option<Counterfactual>> {
+/// One answer to "who": a service, or the services of a machine on which something is wrong.
+#[derive(Clone, Debug)]
+struct Unit {
+    members: Vec<usize>,
+    /// How slow its slowest member is of its own.
+    symptom: f64,
+    /// The outcome had it been normal.
+    outcome: Counterfactual,
+}
+
+/// Tries out sets of suspects.
+struct Search<'a> {
+    world: &'a World<'a>,
+    suspects: &'a [Suspect],
+    question: &'a Question<'a>,
+}
+
+impl Search<'_> {
+    fn outcome(&self, members: &[usize]) -> Result<Option<Counterfactual>> {
         let mut together = Intervention::new();
-        for i in set {
-            together.extend(suspects[*i].reset.clone());
+        for i in members {
+            together.extend(self.suspects[*i].reset.clone());
         }
-        outcome(world, question.target, &together, question.objective_ms)
+        outcome(self.world, self.question.target, &together, self.question.objective_ms)
+    }
+
+    fn unit(&self, members: Vec<usize>) -> Result<Option<Unit>> {
+        let symptom = members.iter().map(|i| self.suspects[*i].symptom).fold(0.0, f64::max);
+        Ok(self.outcome(&members)?.map(|outcome| Unit { members, symptom, outcome }))
+    }
+
+    /// Several units as one, whose symptom is the weakest of theirs.
+    fn together(&self, units: &[&Unit]) -> Result<Option<Unit>> {
+        let members = units.iter().flat_map(|unit| unit.members.iter().copied());
+        let members: BTreeSet<usize> = members.collect();
+        let symptom = units.iter().map(|unit| unit.symptom).fold(f64::INFINITY, f64::min);
+        Ok(self.unit(members.into_iter().collect())?.map(|unit| Unit { symptom, ..unit }))
+    }
+
+    /// Services that are slow of their own, the one that helps most first. Those who are slow because
+    /// somebody takes from them what they share are no reasons.
+    fn singles(&self) -> Result<Vec<Unit>> {
+        let slow = self.suspects.iter().enumerate();
+        let slow = slow.filter(|(_, s)| s.symptom >= self.question.settings.unusual);
+        let victims: BTreeSet<&ServiceName> =
+            self.suspects.iter().flat_map(|suspect| &suspect.victims).collect();
+        let mut units = Vec::new();
+        for (i, _) in slow.filter(|(_, s)| !victims.contains(&s.service)) {
+            units.extend(self.unit(vec![i])?);
+        }
+        units.sort_by(helps);
+        units.truncate(POOL);
+        Ok(units)
+    }
+
+    /// Machines on which something is wrong, each with all of its services that are slow of their own.
+    fn machines(&self) -> Result<Vec<Unit>> {
+        let mut by_node: BTreeMap<&NodeName, Vec<usize>> = BTreeMap::new();
+        for (i, suspect) in self.suspects.iter().enumerate() {
+            if let Some(node) =
+                suspect.node.as_ref().filter(|_| suspect.symptom >= self.question.settings.unusual)
+            {
+                by_node.entry(node).or_default().push(i);
+            }
+        }
+        let mut units = Vec::new();
+        for members in by_node.into_values().filter(|members| members.len() > 1) {
+            units.extend(self.unit(members)?);
+        }
+        units.sort_by(helps);
+        Ok(units)
+    }
+
+    fn enough(&self, unit: &Unit) -> bool {
+        unit.outcome.p_slo_met >= self.question.settings.threshold
+    }
+
+    /// Share of what is above the usual latency that goes with the unit.
+    fn removed(&self, unit: &Unit) -> f64 {
+        let excess = (self.question.observed_ms - self.question.normal_ms).max(1e-9);
+        (self.question.observed_ms - unit.outcome.quantile_ms) / excess
+    }
+
+    /// Of `beside`, the one that helps most together with `unit`: it has to be slow beyond doubt, and to
+    /// take away a good part of what the first one leaves, not just the last bit to the objective.
+    fn joined(&self, unit: &Unit, beside: &[Unit]) -> Result<Option<Unit>> {
+        let left = unit.outcome.quantile_ms - self.question.normal_ms;
+        let mut best: Option<Unit> = None;
+        for other in beside {
+            let known = other.members.iter().any(|i| unit.members.contains(i));
+            if known || other.symptom < SURE * self.question.settings.unusual {
+                continue;
+            }
+            let Some(pair) = self.together(&[unit, other])? else { continue };
+            let helps_much = unit.outcome.quantile_ms - pair.outcome.quantile_ms >= SECOND_SHARE * left;
+            if helps_much && best.as_ref().is_none_or(|best| helps(&pair, best).is_lt()) {
+                best = Some(pair);
+            }
+        }
+        Ok(best)
+    }
+}
+
+/// What helps more comes first.
+fn helps(a: &Unit, b: &Unit) -> Ordering {
+    let (a, b) = (&a.outcome, &b.outcome);
+    b.p_slo_met.total_cmp(&a.p_slo_met).then(a.quantile_ms.total_cmp(&b.quantile_ms))
+}
+
+/// The smallest set of slow suspects whose return to normal meets the SLO: one service, one machine, two
+/// or more of them found greedily. `None` if nothing explains the violation.
+///
+/// Only services that are slow of their own can be blamed: the entry owns what is left of the users'
+/// latency, so that its reset would always suffice. For the same reason a suspect that takes away nearly
+/// all of the excess is not joined by another just to meet the SLO.
+pub fn blame(world: &World, suspects: &[Suspect], question: &Question) -> Result<Option<Blame>> {
+    let search = Search { world, suspects, question };
+    let found = |unit: &Unit| {
+        let mut set = unit.members.clone();
+        set.sort_unstable();
+        Some(Blame { set, sufficient: search.enough(unit) })
     };
-    let met = |set: &[usize]| Ok::<_, candle_core::Error>(outcome_of(set)?.map_or(0.0, |c| c.p_slo_met));
-    let enough = |p: f64| p >= settings.threshold;
-    let unusual = suspects.iter().enumerate().filter(|(_, s)| s.peak >= settings.unusual);
-    let pool: Vec<usize> = unusual.map(|(i, _)| i).take(POOL).collect();
-    for &i in &pool {
-        if settings.max_culprits >= 1 && enough(met(&[i])?) {
-            return Ok(Some(Blame { set: vec![i], sufficient: true }));
+    if question.settings.max_culprits == 0 {
+        return Ok(None);
+    }
+    let singles = search.singles()?;
+    let Some(first) = singles.first() else { return Ok(None) };
+    if search.enough(first) {
+        return Ok(found(first));
+    }
+    let machines = search.machines()?;
+    if let Some(machine) = machines.first().filter(|machine| search.enough(machine)) {
+        return Ok(found(machine));
+    }
+    let units: Vec<Unit> = machines.iter().chain(&singles).cloned().collect();
+    let mut best = units.iter().min_by(|a, b| helps(a, b)).unwrap_or(first).clone();
+    let alone = best.clone();
+    for _ in 1..question.settings.max_culprits {
+        let Some(larger) = search.joined(&best, &units)? else { break };
+        best = larger;
+        if search.enough(&best) {
+            return Ok(found(&best));
         }
     }
-    let Some(&first) = pool.first() else { return Ok(None) };
-    let excess = (question.observed_ms - question.normal_ms).max(1e-9);
-    let removed = outcome_of(&[first])?.map_or(0.0, |c| (question.observed_ms - c.quantile_ms) / excess);
-    if removed >= NEARLY_ALL {
-        return Ok(Some(Blame { set: vec![first], sufficient: false }));
+    if search.removed(&alone) >= NEARLY_ALL && search.removed(&best) < search.removed(&alone) + 0.1 {
+        return Ok(found(&alone));
     }
-    let mut best: Option<(f64, Vec<usize>)> = None;
-    for (n, &i) in pool.iter().enumerate() {
-        for &j in pool[n + 1..].iter().filter(|_| settings.max_culprits >= 2) {
-            let p = met(&[i, j])?;
-            if enough(p) {
-                return Ok(Some(Blame { set: vec![i, j], sufficient: true }));
-            }
-            if best.as_ref().is_none_or(|(most, _)| p > *most) {
-                best = Some((p, vec![i, j]));
-            }
-        }
-    }
-    if let Some((_, mut set)) = best {
-        while set.len() < settings.max_culprits {
-            let mut grown: Option<(f64, usize)> = None;
-            for &i in pool.iter().filter(|i| !set.contains(i)) {
-                let mut larger = set.clone();
-                larger.push(i);
-                let p = met(&larger)?;
-                if grown.is_none_or(|(most, _)| p > most) {
-                    grown = Some((p, i));
-                }
-            }
-            let Some((p, i)) = grown else { break };
-            set.push(i);
-            if enough(p) {
-                set.sort_unstable();
-                return Ok(Some(Blame { set, sufficient: true }));
-            }
-        }
-    }
-    Ok((removed >= MAIN_SHARE).then(|| Blame { set: vec![first], sufficient: false }))
+    Ok(if search.removed(&best) >= MAIN_SHARE { found(&best) } else { None })
 }

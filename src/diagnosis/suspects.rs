@@ -1,10 +1,10 @@
-//! Suspects: each service's evidence and counterfactual brought together into one score,
-//! and its resources into shares of the blame.
+//! Suspects: each service's evidence and counterfactual brought together into one score.
 //!
-//! The score is the service's own surprise (metrics, latency, channel: −ln tail probabilities,
-//! added) plus the share of all slowness that disappears when it is set to normal, in units of
-//! the largest own surprise. The first part knows who is odd, the second who makes others odd:
-//! a front end that queues behind a slow back end is odd too, but resetting it helps nobody else.
+//! The score is the service's own surprise (latency, channel, metrics: −ln tail probabilities, added)
+//! plus the share of all slowness that disappears when it is set to normal, in units of the largest own
+//! surprise. The first part knows who is odd, the second who makes others odd: a front end that queues
+//! behind a slow back end is odd too, but resetting it helps nobody else. Metrics alone make nobody slow:
+//! without a slow latency of its own, a service's metrics count little, however odd they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,10 @@ use candle_core::Result;
 
 use super::counterfactual::{Intervention, Reset, World};
 use super::evidence::{Evidence, Finding};
+use super::machines::{self, Machine};
+use super::resources::{Blame, resources};
 use crate::causal::Cbn;
-use crate::domain::{Clean, Entity, NodeName, Resource, ServiceName};
+use crate::domain::{Entity, NodeName, Resource, ServiceName, Tells};
 
 /// A service under suspicion.
 #[derive(Clone, Debug)]
@@ -22,68 +24,92 @@ pub struct Suspect {
     pub service: ServiceName,
     /// Sum of its own surprises over the three channels.
     pub own: f64,
-    /// Its strongest single surprise: whether anything about it is unusual at all.
-    pub peak: f64,
+    /// The strongest surprise of its latencies and of the delays of its channels: how slow it is itself,
+    /// or makes others.
+    pub symptom: f64,
     /// Share of all slowness that its reset removes, 0 to 1.
     pub explained: f64,
     /// What it is ranked by.
     pub score: f64,
     /// Its resources with their share of the blame, largest first; shares add up to 1.
     pub resources: Vec<Blame>,
-    /// Its machine, if the machine's metrics are unusual and its own are not.
+    /// Its machine, if what is unusual about it is the machine's.
     pub node: Option<NodeName>,
+    /// Services that are slow because it takes from them what they share.
+    pub victims: Vec<ServiceName>,
     /// Entities that are reset with it.
     pub reset: Intervention,
 }
 
-/// One resource's part in a suspect.
-#[derive(Clone, Debug)]
-pub struct Blame {
-    /// Resource group.
-    pub resource: Resource,
-    /// The most unusual observation of the group.
-    pub finding: Finding,
-    /// Part of the blame, 0 to 1.
-    pub share: f64,
+/// What is known besides the evidence.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
+    /// The network.
+    pub cbn: &'a Cbn,
+    /// Machines of each service.
+    pub placement: &'a BTreeMap<ServiceName, Vec<NodeName>>,
+    /// Least surprise that is unusual.
+    pub unusual: f64,
 }
 
 /// All services with evidence, most suspect first.
-pub fn suspects(cbn: &Cbn, evidence: &Evidence, world: &World, unusual: f64) -> Result<Vec<Suspect>> {
+pub fn suspects(setting: Setting, evidence: &Evidence, world: &World) -> Result<Vec<Suspect>> {
+    let Setting { cbn, placement, unusual } = setting;
+    let machines = machines::odd(placement, evidence, unusual);
     let mut all = Vec::new();
     for service in cbn.services() {
         let reset = reset_of(cbn, evidence, service);
-        let prediction = world.predict(&reset)?;
-        let channels = [&evidence.metrics, &evidence.latencies, &evidence.channels]
-            .map(|channel| strongest(channel.get(service)));
+        let explained = world.explained(&world.predict(&reset)?)?;
+        let way: Intervention = reset
+            .iter()
+            .filter(|(e, _)| matches!(cbn.entities[**e].entity, Entity::Channel { .. }))
+            .map(|(e, reset)| (*e, reset.clone()))
+            .collect();
+        // Whether it is slow at work, or hard to reach.
+        let of_way = if way.is_empty() { 0.0 } else { world.explained(&world.predict(&way)?)? };
+        let symptoms = [&evidence.latencies, &evidence.channels]
+            .map(|channel| strongest(channel.get(service), |f| f.tells.is_none()));
+        let symptom = symptoms[0].max(symptoms[1]);
+        let measured = [&evidence.metrics, &evidence.channels]
+            .map(|channel| strongest(channel.get(service), |f| f.tells.is_some()));
+        let measured = measured[0].max(measured[1]);
+        let on_the_way = of_way > 0.5 * explained;
         all.push(Suspect {
             service: service.clone(),
-            own: channels.iter().sum(),
-            peak: channels.iter().copied().fold(0.0, f64::max),
-            explained: world.explained(&prediction)?,
+            own: symptoms[0] + symptoms[1] + measured.min(2.0 * (symptom + unusual)),
+            symptom,
+            explained,
             score: 0.0,
-            resources: resources(evidence, service, unusual),
+            resources: resources(evidence, service, on_the_way, unusual),
             node: None,
+            victims: Vec::new(),
             reset,
         });
+    }
+    for i in 0..all.len() {
+        takers(setting, evidence, i, &mut all);
+    }
+    for suspect in &mut all {
+        let here = placement.get(&suspect.service).into_iter().flatten();
+        let odd = here.filter_map(|node| Some((node, machines.get(node)?)));
+        if let Some((node, machine)) =
+            odd.max_by(|a, b| a.1.finding.surprise.total_cmp(&b.1.finding.surprise))
+            && machine.explains(evidence, suspect, unusual)
+        {
+            machines_doing(suspect, node, machine);
+        }
     }
     let unit = all.iter().map(|s| s.own).fold(0.0, f64::max);
     for suspect in &mut all {
         suspect.score = suspect.own + unit * suspect.explained;
-        if let Some((node, finding)) = noisy_node(cbn, evidence, suspect, unusual) {
-            // The machine's metric is a measured reason: with it, the cause is not latent.
-            for blame in suspect.resources.iter_mut().filter(|b| b.resource == Resource::Latent) {
-                blame.resource = finding.resource;
-                blame.finding = finding.clone();
-            }
-            suspect.node = Some(node);
-        }
     }
     all.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.service.cmp(&b.service)));
     Ok(all)
 }
 
-fn strongest(findings: Option<&Vec<Finding>>) -> f64 {
-    let blamable = findings.into_iter().flatten().filter(|f| f.resource != Resource::Load);
+/// The strongest surprise among findings that somebody can be blamed for.
+pub fn strongest(findings: Option<&Vec<Finding>>, which: impl Fn(&Finding) -> bool) -> f64 {
+    let blamable = findings.into_iter().flatten().filter(|f| f.resource != Resource::Load && which(f));
     blamable.map(|f| f.surprise).fold(0.0, f64::max)
 }
 
@@ -92,12 +118,9 @@ pub(super) fn reset_of(cbn: &Cbn, evidence: &Evidence, service: &ServiceName) ->
     let slow = |s: &ServiceName| evidence.slow_callers.contains(s);
     let touched = |entity: &Entity| match entity {
         Entity::Service(s) => s == service,
+        // Whoever is slow on all its ways out is so on its ways in as well, and they are its own.
         Entity::Channel { caller, callee } => {
-            if slow(caller) {
-                caller == service
-            } else {
-                callee == service
-            }
+            (slow(caller) && caller == service) || (callee == service && !slow(caller))
         }
         Entity::Node(_) => false,
     };
@@ -110,7 +133,7 @@ pub fn reset_resource(cbn: &Cbn, suspect: &Suspect, blame: &Blame) -> Interventi
     let entities = suspect.reset.keys().filter_map(|e| {
         let reset = match (&cbn.entities[*e].entity, blame.resource) {
             (Entity::Channel { .. }, Resource::Network) => Reset::all(),
-            (Entity::Channel { .. }, _) => return None,
+            (Entity::Channel { .. }, _) if !blame.on_the_way => return None,
             (_, resource) => Reset { resources: Some(vec![resource]), share: blame.share },
         };
         Some((*e, reset))
@@ -118,70 +141,57 @@ pub fn reset_resource(cbn: &Cbn, suspect: &Suspect, blame: &Blame) -> Interventi
     entities.collect()
 }
 
-/// Resources by surprise. Latency of its own that comes with an unusual metric is that metric's
-/// symptom; only without one is the cause latent.
-fn resources(evidence: &Evidence, service: &ServiceName, unusual: f64) -> Vec<Blame> {
-    let mut strongest: BTreeMap<Resource, Finding> = BTreeMap::new();
-    let of =
-        |channel: &BTreeMap<ServiceName, Vec<Finding>>| channel.get(service).cloned().unwrap_or_default();
-    for finding in of(&evidence.metrics).into_iter().chain(of(&evidence.channels)) {
-        keep_larger(&mut strongest, finding);
+/// Disks are shared by everybody on a machine, and no quota keeps them apart. A service that suddenly
+/// uses one far more than those beside it, which wait for it, is the reason why they are slow: its
+/// return to normal is theirs as well.
+fn takers(setting: Setting, evidence: &Evidence, i: usize, all: &mut [Suspect]) {
+    let Setting { placement, unusual, .. } = setting;
+    let uses = |service: &ServiceName| {
+        let findings = evidence.metrics.get(service).into_iter().flatten();
+        let disk = findings.filter(|f| f.resource == Resource::Disk && f.tells == Some(Tells::Use));
+        disk.max_by(|a, b| a.surprise.total_cmp(&b.surprise)).cloned()
+    };
+    let excess = |f: &Finding| f.observed.unwrap_or(0.0) - f.normal.unwrap_or(0.0);
+    let service = all[i].service.clone();
+    let Some(use_) = uses(&service).filter(|f| f.surprise >= unusual) else { return };
+    // Pages that are read back in are a matter of memory.
+    let memory = |f: &Finding| f.resource == Resource::Memory && f.tells == Some(Tells::Shortage);
+    if strongest(evidence.metrics.get(&service), memory) >= unusual {
+        return;
     }
-    let explained = strongest
-        .values()
-        .any(|f| f.surprise >= unusual && !matches!(f.resource, Resource::Load | Resource::Latent));
-    if !explained {
-        of(&evidence.latencies).into_iter().for_each(|f| keep_larger(&mut strongest, f));
+    let empty = Vec::new();
+    let here: BTreeSet<&NodeName> = placement.get(&service).unwrap_or(&empty).iter().collect();
+    let beside = |other: &Suspect| {
+        other.service != service
+            && placement.get(&other.service).unwrap_or(&empty).iter().any(|node| here.contains(node))
+    };
+    let neighbours: Vec<usize> = (0..all.len()).filter(|j| beside(&all[*j])).collect();
+    let more = |j: &usize| uses(&all[*j].service).is_some_and(|f| excess(&f) > excess(&use_));
+    if neighbours.iter().any(more) {
+        return;
     }
-    let weight = |f: &Finding| if f.resource == Resource::Load { 0.0 } else { f.surprise };
-    let total: f64 = strongest.values().map(weight).sum();
-    let mut blames: Vec<Blame> = strongest
-        .into_values()
-        .map(|finding| Blame {
-            resource: finding.resource,
-            share: if total > 0.0 { weight(&finding) / total } else { 0.0 },
-            finding,
-        })
-        .collect();
-    blames.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.resource.cmp(&b.resource)));
-    blames
-}
-
-fn keep_larger(strongest: &mut BTreeMap<Resource, Finding>, finding: Finding) {
-    match strongest.get(&finding.resource) {
-        Some(have) if have.surprise >= finding.surprise => {}
-        _ => {
-            strongest.insert(finding.resource, finding);
-        }
-    }
-}
-
-/// The machine that is unusual while the service's own metrics are not, with what is unusual
-/// about it.
-fn noisy_node(
-    cbn: &Cbn,
-    evidence: &Evidence,
-    suspect: &Suspect,
-    unusual: f64,
-) -> Option<(NodeName, Finding)> {
-    if strongest(evidence.metrics.get(&suspect.service)) >= unusual {
-        return None;
-    }
-    let own = cbn.entity(&Entity::Service(suspect.service.clone()))?;
-    let entities = cbn.owned_by(own).flat_map(|j| cbn.latencies[j].entities.iter());
-    let machines: BTreeSet<&NodeName> = entities
-        .filter_map(|e| match &cbn.entities[*e].entity {
-            Entity::Node(n) => Some(n),
-            Entity::Service(_) | Entity::Channel { .. } => None,
-        })
-        .collect();
-    machines
+    let waits = |f: &Finding| f.resource == Resource::Disk && f.tells == Some(Tells::Shortage);
+    let victims: Vec<usize> = neighbours
         .into_iter()
-        .flat_map(|n| evidence.nodes.get(n).into_iter().flatten().map(move |f| (n, f)))
-        .filter(|(_, f)| f.resource != Resource::Load && f.surprise >= unusual)
-        .max_by(|a, b| a.1.surprise.total_cmp(&b.1.surprise))
-        .map(|(n, f)| {
-            let what = Clean::new(&format!("{} of node {n}", f.what));
-            (n.clone(), Finding { what, ..f.clone() })
+        .filter(|j| {
+            let waiting = strongest(evidence.metrics.get(&all[*j].service), waits);
+            waiting >= unusual && all[*j].symptom >= unusual
         })
+        .collect();
+    for j in victims {
+        let (name, reset, symptom) = (all[j].service.clone(), all[j].reset.clone(), all[j].symptom);
+        all[i].victims.push(name);
+        all[i].reset.extend(reset);
+        all[i].symptom = all[i].symptom.max(symptom);
+        all[i].explained = all[i].explained.max(all[j].explained);
+    }
+    if !all[i].victims.is_empty() {
+        Blame::put_first(&mut all[i].resources, Resource::Disk, use_);
+    }
+}
+
+/// Names the machine as the reason.
+fn machines_doing(suspect: &mut Suspect, node: &NodeName, machine: &Machine) {
+    Blame::put_first(&mut suspect.resources, machine.resource, machine.finding.clone());
+    suspect.node = Some(node.clone());
 }

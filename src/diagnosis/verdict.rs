@@ -7,12 +7,13 @@ use super::evidence::{self, Evidence, Finding};
 use super::reference::{FeatureKinds, Reference};
 use super::search::{Question, Target, blame, outcome};
 use super::settings::DiagnosisSettings;
-use super::suspects::{Suspect, reset_resource, suspects};
+use super::suspects::{Setting, Suspect, reset_resource, strongest as strongest_of, suspects};
 use crate::causal::{Cbn, Change};
 use crate::domain::verdict::VERDICT_SCHEMA;
 use crate::domain::{
-    Basis, Clean, Culprit, Entity, ModelSummary, Progress, Ranked, RankedResource, Resource, ResourceCause,
-    ServiceName, Slo, SloReading, SloState, SloStatus, Stage, TimeRange, Timestamp, Verdict, VerdictKind,
+    Basis, Clean, Column, Culprit, Entity, ModelSummary, Progress, Ranked, RankedResource, Resource,
+    ResourceCause, ServiceName, Slo, SloReading, SloState, SloStatus, Stage, Tells, TimeRange, Timestamp,
+    Verdict, VerdictKind,
 };
 use crate::gvae::Gvae;
 use crate::windows::Frame;
@@ -23,6 +24,9 @@ const DESCRIBED: usize = 5;
 const MAX_MISSING: f64 = 0.25;
 /// With a larger share of services unusual at once, the model does not know this situation.
 const MAX_UNUSUAL: f64 = 0.5;
+
+/// With so many times the requests of the busiest ordinary windows, the load is beyond what was ever seen.
+const FLOOD: f64 = 1.1;
 
 /// The question and everything that is known.
 pub struct Case<'a> {
@@ -77,11 +81,13 @@ pub fn diagnose(case: &Case, progress: &dyn Progress) -> Result<Verdict, Diagnos
     progress.report(Stage::Query, 1, 3, "counterfactuals");
     let world =
         World::abduct(case.model, case.reference, case.kinds, case.frame, settings.samples, settings.seed)?;
-    let suspects = suspects(&case.model.cbn, &evidence, &world, settings.unusual)?;
+    let setting =
+        Setting { cbn: &case.model.cbn, placement: &case.frame.placement, unusual: settings.unusual };
+    let suspects = suspects(setting, &evidence, &world)?;
     progress.report(Stage::Query, 2, 3, "smallest set");
 
     let violated = case.status.observed_ms.is_some_and(|ms| ms > case.slo.objective_ms);
-    let doubts = doubts(case, &suspects);
+    let doubts = Doubts::of(case, &suspects);
     let target = Target::of(case.model, case.slo);
     let found = Findings { world, target, evidence, suspects, violated, doubts };
     let (kind, blamed, remark) = judge(case, &found)?;
@@ -108,7 +114,7 @@ pub fn diagnose(case: &Case, progress: &dyn Progress) -> Result<Verdict, Diagnos
         ranking: suspects.iter().map(|s| Ranked { service: s.service.clone(), score: s.score }).collect(),
         resource_ranking: resource_ranking(&suspects),
         suspects: described,
-        model: Some(ModelSummary { in_range: doubts.is_empty(), ..case.summary.clone() }),
+        model: Some(ModelSummary { in_range: doubts.iter().next().is_none(), ..case.summary.clone() }),
         timings_ms: BTreeMap::new(),
         warnings,
     })
@@ -120,31 +126,44 @@ pub fn minus(at: Timestamp, by: std::time::Duration) -> Timestamp {
 }
 
 /// Reasons not to trust the model about these windows.
-fn doubts(case: &Case, suspects: &[Suspect]) -> Vec<Clean> {
-    let mut doubts = Vec::new();
-    if !case.changes.is_none() {
-        doubts.push(Clean::new(&format!("since the model was trained: {}", case.changes)));
+#[derive(Debug, Default)]
+struct Doubts {
+    /// Too much of what it reads is missing: no answer is worth anything.
+    blind: Option<Clean>,
+    /// The application is not the one that was learned: what was never seen cannot be ruled out.
+    changed: Option<Clean>,
+    /// So much is slow of its own at once that only an answer that explains it is worth anything.
+    strange: Option<Clean>,
+}
+
+impl Doubts {
+    fn of(case: &Case, suspects: &[Suspect]) -> Self {
+        let columns = case.model.cbn.columns();
+        let recent = case.frame.rows(case.frame.len().saturating_sub(case.reference.span)..case.frame.len());
+        let unknown = |c: &&&Column| recent.columns.get(**c).is_none_or(|v| v.iter().all(|x| !x.is_finite()));
+        let missing = columns.iter().filter(unknown).count();
+        let odd = suspects.iter().filter(|s| s.symptom >= 2.0 * case.settings.unusual).count();
+        let (columns, services) = (columns.len(), suspects.len());
+        let changed = (!case.changes.is_none())
+            .then(|| Clean::new(&format!("since the model was trained: {}", case.changes)));
+        Self {
+            changed,
+            blind: (missing as f64 > MAX_MISSING * columns as f64).then(|| {
+                Clean::new(&format!(
+                    "{missing} of {columns} inputs of the model are missing in the diagnosed window"
+                ))
+            }),
+            strange: (services > 2 && odd as f64 > MAX_UNUSUAL * services as f64).then(|| {
+                Clean::new(&format!(
+                    "{odd} of {services} services are unusual at once: the application may have changed since training"
+                ))
+            }),
+        }
     }
-    let columns = case.model.cbn.columns();
-    let recent = case.frame.rows(case.frame.len().saturating_sub(case.reference.span)..case.frame.len());
-    let missing = columns
-        .iter()
-        .filter(|c| recent.columns.get(**c).is_none_or(|v| v.iter().all(|x| !x.is_finite())))
-        .count();
-    if missing as f64 > MAX_MISSING * columns.len() as f64 {
-        doubts.push(Clean::new(&format!(
-            "{missing} of {} inputs of the model are missing in the diagnosed window",
-            columns.len()
-        )));
+
+    fn iter(&self) -> impl Iterator<Item = &Clean> {
+        self.blind.iter().chain(&self.changed).chain(&self.strange)
     }
-    let odd = suspects.iter().filter(|s| s.peak >= 2.0 * case.settings.unusual).count();
-    if suspects.len() > 2 && odd as f64 > MAX_UNUSUAL * suspects.len() as f64 {
-        doubts.push(Clean::new(&format!(
-            "{odd} of {} services are unusual at once: the application may have changed since training",
-            suspects.len()
-        )));
-    }
-    doubts
 }
 
 /// What was found out, before it is judged.
@@ -154,7 +173,7 @@ struct Findings<'a> {
     evidence: Evidence,
     suspects: Vec<Suspect>,
     violated: bool,
-    doubts: Vec<Clean>,
+    doubts: Doubts,
 }
 
 /// Kind of verdict, the indices of those to blame, and a remark.
@@ -183,6 +202,9 @@ fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
     if load >= settings.unusual && measured < 2.0 * settings.unusual && borne {
         return Ok((VerdictKind::Load, Vec::new(), None));
     }
+    if found.doubts.blind.is_some() || found.doubts.changed.is_some() {
+        return Ok((VerdictKind::Unsure, Vec::new(), None));
+    }
     let usual = case.reference.latencies[target.node][target.quantile];
     let question = Question {
         target,
@@ -191,8 +213,26 @@ fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
         objective_ms: case.slo.objective_ms,
         settings,
     };
-    let Some(blame) = blame(world, suspects, &question)? else {
-        let kind = if found.doubts.is_empty() { VerdictKind::Unresolved } else { VerdictKind::Unsure };
+    let blame = blame(world, suspects, &question)?;
+    // More requests than ever, and nobody who does more or worse than so many requests explain.
+    let flooded = evidence.overload.get(&case.slo.service).is_some_and(|over| *over >= FLOOD);
+    let own_reason = |i: &usize| {
+        let (service, unusual) = (&suspects[*i].service, settings.unusual);
+        let beyond = |f: &Finding| match (f.resource, f.tells) {
+            // Whoever has too much to do runs short of CPU, and uses what so much work takes.
+            (Resource::Cpu, Some(Tells::Shortage)) | (Resource::Cache, _) | (_, None) => false,
+            (Resource::Network, tells) => tells == Some(Tells::Shortage),
+            _ => true,
+        };
+        let strongest = |channel: &BTreeMap<_, _>| strongest_of(channel.get(service), beyond);
+        strongest(&evidence.metrics).max(strongest(&evidence.channels)) >= 2.0 * unusual
+    };
+    if flooded && blame.as_ref().is_none_or(|blame| !blame.set.iter().any(own_reason)) {
+        return Ok((VerdictKind::Load, Vec::new(), None));
+    }
+    let Some(blame) = blame.filter(|blame| blame.sufficient || found.doubts.strange.is_none()) else {
+        let strange = found.doubts.strange.is_some();
+        let kind = if strange { VerdictKind::Unsure } else { VerdictKind::Unresolved };
         return Ok((kind, Vec::new(), None));
     };
     let remark = (!blame.sufficient).then(|| {
@@ -204,13 +244,7 @@ fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
     });
     let of = |i: &usize| suspects[*i].resources.first().map(|b| b.resource);
     let latent = blame.set.iter().all(|i| of(i).is_none_or(|r| r == Resource::Latent));
-    Ok(match (found.doubts.is_empty(), latent) {
-        // Nobody is blamed by a model that does not know the situation; the ranking still tells
-        // where to look.
-        (false, _) => (VerdictKind::Unsure, Vec::new(), None),
-        (true, true) => (VerdictKind::Latent, blame.set, remark),
-        (true, false) => (VerdictKind::Culprits, blame.set, remark),
-    })
+    Ok((if latent { VerdictKind::Latent } else { VerdictKind::Culprits }, blame.set, remark))
 }
 
 /// The largest surprise of a channel that somebody can be blamed for.

@@ -75,6 +75,27 @@ pub enum Direction {
     Both,
 }
 
+/// What a feature tells of its resource, in the terms of the USE method (Gregg, *Systems Performance*):
+/// who uses much is not who suffers.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Tells {
+    /// How much of it is used (utilisation): usage, bytes, levels.
+    Use,
+    /// That there is not enough of it (saturation, errors): waiting, throttling, faults, drops, delay.
+    #[default]
+    Shortage,
+}
+
+impl Tells {
+    /// Whether it is what a feature tells that says nothing about it.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// How replicas are pooled into one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,7 +10,7 @@ pub mod text;
 pub mod verdict;
 pub mod what_if;
 
-pub use column::{Column, Direction, Pool, Quantile, Resource, Scope, Side, Stat};
+pub use column::{Column, Direction, Pool, Quantile, Resource, Scope, Side, Stat, Tells};
 pub use health::{BackendHealth, BackendKind, BackendState};
 pub use jiff::Timestamp;
 pub use names::{Entity, NodeName, Party, Rpc, ServiceName};

@@ -283,14 +283,31 @@ impl Gvae {
         let decoder = &self.decoders[j];
         let (centre, half) = &decoder.range;
         let mut beyond = decoded.mean.broadcast_sub(centre)?.abs()?.broadcast_sub(half)?.relu()?;
-        if let Structure::Work { share: Some(_), .. } = &decoder.structure {
+        if let Some(excess) = self.beyond(j, y)? {
             let (parents, quantiles) = (self.cbn.latencies[j].parents.len(), decoded.mean.dim(1)?);
-            let excess = self.parents_ms(j, y)?.broadcast_sub(&decoder.parent_top)?.relu()?;
             let excess = excess.reshape(((), parents, quantiles))?.sum(1)?;
             let impact = excess.broadcast_div(&decoder.usual)?.affine(1.0, 1.0)?.log()?;
             beyond = beyond.maximum(&impact)?;
         }
         beyond.neg()?.exp()?.affine(-1.0, 1.0)
+    }
+
+    /// By how much the parents of `j` are slower than they ever were, milliseconds, (rows, parents ×
+    /// quantiles of `j`); `None` where latencies are no shares of others.
+    pub fn beyond(&self, j: usize, y: &Latencies) -> Result<Option<Tensor>> {
+        let decoder = &self.decoders[j];
+        let Structure::Work { share: Some(_), .. } = &decoder.structure else { return Ok(None) };
+        self.parents_ms(j, y)?.broadcast_sub(&decoder.parent_top)?.relu().map(Some)
+    }
+
+    /// The learned shares of the parents of `j`, parents × quantiles of `j`; empty where there are none.
+    pub fn shares(&self, j: usize) -> Result<Vec<f32>> {
+        match &self.decoders[j].structure {
+            Structure::Work { share: Some(share), .. } => {
+                softplus(share.as_tensor())?.flatten_all()?.to_vec1()
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Scale of an answer at query time, (rows, quantiles): the likelihood's, plus up to a factor

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::template::{BUILT_IN, OPTIONAL, render};
 
-use crate::domain::{Clean, Direction, LatencyUnit, Resource, Scope, Side};
+use crate::domain::{Clean, Direction, LatencyUnit, Resource, Scope, Side, Tells};
 
 /// One metric feature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +49,10 @@ pub struct Feature {
     /// recent windows, not by their distance from all of history.
     #[serde(default)]
     pub drifts: bool,
+    /// Whether it tells of use or of shortage: heavy use alone makes nobody slow, and shows who takes
+    /// from others. Left out where it is the default, so that windows fetched without it stay valid.
+    #[serde(default, skip_serializing_if = "Tells::is_default")]
+    pub tells: Tells,
 }
 
 /// One latency template.

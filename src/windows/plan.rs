@@ -62,6 +62,7 @@ impl Meaning {
                 direction: Direction::default(),
                 unit: None,
                 drifts: false,
+                tells: crate::domain::Tells::default(),
                 // The expanded expression is part of the key by itself.
                 query: String::new(),
                 ..feature.clone()

@@ -21,7 +21,7 @@ use crate::lab::world::World;
 use crate::windows::FetchReport;
 
 /// Raised when cases are made in another way: what is kept of before is then made anew.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 /// From the end of the history to the question, in seconds: on the next day, before the model is due to
 /// be trained again.
 const LATER_S: i64 = 3_600;
@@ -149,7 +149,7 @@ impl<'a> Case<'a> {
 
     /// Exists when the windows are complete.
     fn done(&self) -> PathBuf {
-        self.folder.join("windows-2.done")
+        self.folder.join("windows.done")
     }
 
     fn cache(&self) -> PathBuf {
@@ -170,9 +170,9 @@ impl<'a> Case<'a> {
         let cache = self.cache();
         copy(&self.ground.folder.join("cache/windows"), &cache.join("windows"))?;
         let models = cache.join("models");
-        if !models.exists() {
-            std::os::unix::fs::symlink(self.ground.folder.join("cache/models"), &models)
-                .map_err(EvalError::file(&models))?;
+        // From `cases-…/SEED/cache` to the ground's, wherever that is moved to.
+        if std::fs::symlink_metadata(&models).is_err() {
+            std::os::unix::fs::symlink("../../../cache/models", &models).map_err(EvalError::file(&models))?;
         }
         let ports = self.ground.ports.lock().unwrap_or_else(PoisonError::into_inner);
         let archive = runtime.block_on(Archive::open(&world.stores(), *ports))?;

@@ -21,6 +21,7 @@ use crate::lab::scenario::disturbances;
 use crate::lab::sim::{SECOND, Settings};
 use crate::lab::stage::{Archive, Look, Ports, config};
 use crate::lab::world::World;
+use crate::telemetry::Catalogue;
 
 /// Raised when cases or grounds are made in another way: what is kept of before is then made anew.
 const RECIPE: u32 = 1;
@@ -81,7 +82,15 @@ impl Ground {
         let settings = Settings { seed, ..Settings::default() };
         let faults = disturbances(&app, &cluster, seed, DISTURBANCES, HISTORY_S as f64);
         let measurement = Measurement { epoch_ns: epoch_ns(END_S, HISTORY_S), ..measurement(seed) };
-        let made_of = format!("{RECIPE} {app:?} {cluster:?} {settings:?} {faults:?} {measurement:?}");
+        let made_of =
+            format!("{RECIPE} {app:?} {cluster:?} {settings:?} {faults:?} {measurement:?} {}", asked()?);
+        if std::env::var_os("SG_MV").is_some() {
+            let old = format!("{RECIPE} {app:?} {cluster:?} {settings:?} {faults:?} {measurement:?}");
+            let _ = std::fs::rename(
+                work.join(format!("{}-{seed}-{}", app.name, digest(&old))),
+                work.join(format!("{}-{seed}-{}", app.name, digest(&made_of))),
+            );
+        }
         let folder = work.join(format!("{}-{seed}-{}", app.name, digest(&made_of)));
         let note = folder.join("ground.json");
         let kept: Option<Kept> =
@@ -153,6 +162,14 @@ impl Ground {
     pub fn failed(&self, what: &str, source: engine::EngineError) -> EvalError {
         EvalError::Engine { what: format!("{} of {}", what, self.app.name), source }
     }
+}
+
+/// What the backends are asked for. Windows fetched for other questions are of no use.
+fn asked() -> Result<String, EvalError> {
+    let catalogue = Catalogue::standard().map_err(config::ConfigError::from)?;
+    let features = catalogue.feature.iter().map(|feature| (&feature.name, &feature.query));
+    let latencies = catalogue.latency.iter().map(|latency| &latency.query);
+    Ok(format!("{:?} {:?}", Vec::from_iter(features), Vec::from_iter(latencies)))
 }
 
 /// How the cluster is measured; its epoch is yet to be set.

@@ -93,3 +93,34 @@ fn every_kind_has_its_turn_and_its_place() {
     let places = Places::of(&chain, &cluster);
     assert_eq!(KINDS.iter().filter(|kind| places.draw(Some(**kind), &mut random).is_none()).count(), 2);
 }
+
+#[test]
+fn timing_decides_when_things_happen() {
+    let (app, cluster) = chain();
+    let timing = Timing {
+        quiet_s: 30.0,
+        lead_s: 70.0,
+        window_s: (95.0, 140.0),
+        sought_s: (95.0, 125.0),
+        until_s: 200.0,
+    };
+    let scenario = draw(&app, &cluster, timing, 5).unwrap();
+    assert_eq!(scenario.settings.quiet_until, 30 * SECOND);
+    assert_eq!(scenario.window, (95 * SECOND, 140 * SECOND));
+    for fault in &scenario.faults {
+        let earliest = if scenario.distractors.contains(&fault.id) { 50.0 } else { 70.0 };
+        assert!(fault.from_s >= earliest && fault.from_s < 95.0 && fault.until_s == 200.0, "{fault:?}");
+    }
+}
+
+#[test]
+fn disturbances_are_spread_over_the_time_and_the_same_for_the_same_seed() {
+    let app = named("chain-5").unwrap();
+    let cluster = Cluster::for_application(&app, 4);
+    let of = |seed| disturbances(&app, &cluster, seed, 6, 3_600.0);
+    let faults = of(1);
+    assert!(faults.len() == 6 && faults == of(1) && faults != of(2));
+    for pair in faults.windows(2) {
+        assert!(pair[0].from_s < pair[1].from_s && pair[0].intensity < 0.9, "{pair:?}");
+    }
+}

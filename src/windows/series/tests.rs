@@ -32,6 +32,7 @@ fn feature(scope: Scope) -> Feature {
         direction: Direction::Up,
         unit: None,
         drifts: false,
+        tells: crate::domain::Tells::default(),
     }
 }
 
