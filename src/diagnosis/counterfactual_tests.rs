@@ -226,13 +226,11 @@ fn agree(model: &Gvae, reference: &Reference, kinds: &FeatureKinds, frame: &Fram
     compared
 }
 
+/// How far two answers lie apart.
+type Difference = fn(&[Vec<f32>], &[Vec<f32>]) -> f32;
+
 #[track_caller]
-fn close(
-    fast: &World,
-    slow: &plain::Plain,
-    difference: fn(&[Vec<f32>], &[Vec<f32>]) -> f32,
-    tolerance: f32,
-) -> usize {
+fn close(fast: &World, slow: &plain::Plain, difference: Difference, tolerance: f32) -> usize {
     let model = fast.model;
     let entities = model.cbn.entities.len();
     let reset = |e: usize| match e % 4 {
