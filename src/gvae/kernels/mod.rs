@@ -1,4 +1,4 @@
-//! Small-matrix kernels of the fast path, for AVX-512, AVX2+FMA, NEON and any other CPU.
+//! Small-matrix kernels of the fast path, for AVX-512, AVX2+FMA, NEON (not yet tried) and any other CPU.
 //!
 //! Everything works on *tiles*: [`TILE`] windows side by side, one contiguous row of [`TILE`] numbers
 //! for each quantity (structure of arrays). So SIMD runs over windows, no width of any network is
