@@ -7,7 +7,7 @@
 //! This module knows nothing of the model and imports nothing of the crate. It is the only place
 //! with `unsafe` code, of three kinds:
 //!
-//! * intrinsics and `#[target_feature]` functions, reachable only through [`Isa::run`], which checks
+//! * intrinsics and `#[target_feature]` functions, reachable only through `Isa::run`, which checks
 //!   that the CPU has the instructions;
 //! * pointers in the inner loops, all derived from slices whose lengths the safe functions in
 //!   [`mlp`] and [`pointwise`] check on entry;
