@@ -1,5 +1,7 @@
 //! Tests of the transfer: what stays is kept, what a change reaches is marked, and nothing else.
 
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 use crate::domain::{NoProgress, Rpc, Side};
 use crate::gvae::testbed::{App, Episode, service};

@@ -134,7 +134,7 @@ fn as_measured(answers: &[Answer], quantile: f64) -> f64 {
     };
     let mut tails: Vec<f64> = windows.into_values().filter_map(of_window).collect();
     tails.sort_by(f64::total_cmp);
-    debug_assert!(TIMING.window_s.0 as u64 % WINDOW_S == 0);
+    debug_assert!((TIMING.window_s.0 as u64).is_multiple_of(WINDOW_S));
     tails.get(tails.len() / 2).copied().unwrap_or(f64::NAN)
 }
 

@@ -11,7 +11,7 @@ use super::simd::Simd;
 /// Vectors in a row of accumulators: as many as make a tile with AVX-512.
 pub const WIDE: usize = 3;
 
-/// acc[i][v] + Σ_k a[i][k·step] · b(k)[v], with `k` terms.
+/// `acc[i][v] + Σ_k a[i][k·step] · b(k)[v]`, with `k` terms.
 ///
 /// # Safety
 /// For all k < `k`: `a[i] + k·step` is valid for reading one number, `b(k)` for N vectors.

@@ -1,4 +1,4 @@
-//! Small-matrix kernels of the fast path, for AVX-512, AVX2+FMA, NEON and any other CPU.
+//! Small-matrix kernels of the fast path, for AVX-512, AVX2+FMA, NEON (not yet tried) and any other CPU.
 //!
 //! Everything works on *tiles*: [`TILE`] windows side by side, one contiguous row of [`TILE`] numbers
 //! for each quantity (structure of arrays). So SIMD runs over windows, no width of any network is
@@ -7,7 +7,7 @@
 //! This module knows nothing of the model and imports nothing of the crate. It is the only place
 //! with `unsafe` code, of three kinds:
 //!
-//! * intrinsics and `#[target_feature]` functions, reachable only through [`Isa::run`], which checks
+//! * intrinsics and `#[target_feature]` functions, reachable only through `Isa::run`, which checks
 //!   that the CPU has the instructions;
 //! * pointers in the inner loops, all derived from slices whose lengths the safe functions in
 //!   [`mlp`] and [`pointwise`] check on entry;

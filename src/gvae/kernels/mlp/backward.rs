@@ -70,7 +70,7 @@ impl Kernel for Backward<'_> {
     }
 }
 
-/// weight[k][m] += Σ_windows input(k) · delta[m], bias[m] += Σ_windows delta[m].
+/// `weight[k][m] += Σ_windows input(k) · delta[m]`, `bias[m] += Σ_windows delta[m]`.
 ///
 /// # Safety
 /// `size` = (k, m): `input(k)` is valid for a row, `delta` and `transposed` for m rows, m rounded up to
@@ -158,7 +158,7 @@ unsafe fn outer<S: Simd>(
     }
 }
 
-/// before[k] = Σ_m weight[k][m] · delta[m] where the hidden layer passed something on.
+/// `before[k] = Σ_m weight[k][m] · delta[m]` where the hidden layer passed something on.
 ///
 /// # Safety
 /// `size` = (k, m): the pointers are valid for k × m weights, m rows of `delta`, k rows of `layer` and
@@ -209,7 +209,7 @@ unsafe fn hidden<S: Simd>(
     }
 }
 
-/// into[w.row] += Σ_m weight[w.input][m] · delta[m] for every wanted input.
+/// `into[w.row] += Σ_m weight[w.input][m] · delta[m]` for every wanted input.
 ///
 /// # Safety
 /// The pointers are valid for all inputs' m weights, m rows of `delta`, all rows wanted of `into`.

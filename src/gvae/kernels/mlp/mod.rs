@@ -145,7 +145,7 @@ impl Kernel for Forward<'_> {
     }
 }
 
-/// out[m] = bias[m] + Σ_k weight[k][m] · input(k), all of them rows of a tile.
+/// `out[m] = bias[m] + Σ_k weight[k][m] · input(k)`, all of them rows of a tile.
 ///
 /// # Safety
 /// `size` = (k, m): the pointers are valid for k × m weights, m biases, m rows of output; `input(k)` for a

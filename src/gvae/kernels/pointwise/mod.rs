@@ -37,12 +37,12 @@ fn put<S: Simd>(simd: S, to: &mut [f32], at: usize, v: S::V) {
     unsafe { simd.store(lanes.as_mut_ptr(), v) }
 }
 
-/// e^x of all of them, rows of tiles; see [`Simd::exp`] for its error.
+/// e^x of all of them, rows of tiles; see `Simd::exp` for its error.
 pub fn exp(isa: Isa, numbers: &mut [f32]) {
     isa.run(Each::<true>::of(numbers));
 }
 
-/// ln x of all of them, rows of tiles; see [`Simd::ln`] for its error.
+/// ln x of all of them, rows of tiles; see `Simd::ln` for its error.
 pub fn ln(isa: Isa, numbers: &mut [f32]) {
     isa.run(Each::<false>::of(numbers));
 }
