@@ -14,7 +14,32 @@ use super::reference::most;
 use crate::gvae::{Gvae, Latencies};
 
 /// However much of a share is cut, this much of the prediction stays.
-const LEAST: f64 = 0.05;
+pub const LEAST: f64 = 0.05;
+
+/// By how much the share of each parent of one latency can differ from what was learned, parents ×
+/// quantiles.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bounds {
+    /// How much larger it can be.
+    pub room: Vec<f32>,
+    /// How much of it is more than possible.
+    pub surplus: Vec<f32>,
+}
+
+impl Bounds {
+    /// Of latency `j`; `None` where latencies are no shares of others.
+    pub fn of(model: &Gvae, calls: &[f32], j: usize) -> Result<Option<Self>> {
+        let shares = model.shares(j)?;
+        if shares.is_empty() {
+            return Ok(None);
+        }
+        let quantiles = &model.cbn.latencies[j].quantiles;
+        let largest = calls.iter().flat_map(|calls| quantiles.iter().map(|(q, _)| most(*calls, *q)));
+        let room: Vec<f32> = largest.zip(&shares).map(|(most, share)| most - share).collect();
+        let surplus = room.iter().map(|room| (-room).max(0.0)).collect();
+        Ok(Some(Self { room: room.into_iter().map(|room| room.max(0.0)).collect(), surplus }))
+    }
+}
 
 /// What the parents of one latency account for beyond their learned shares.
 #[derive(Clone, Debug)]
@@ -31,17 +56,14 @@ impl Inherited {
     /// Of latency `j`, which was decoded as `mean` from the latencies `y`; `calls` as in
     /// [`super::Reference::calls`]. `None` where latencies are no shares of others.
     pub fn of(model: &Gvae, calls: &[f32], j: usize, mean: &Tensor, y: &Latencies) -> Result<Option<Self>> {
-        let node = &model.cbn.latencies[j];
-        let shares = model.shares(j)?;
-        if shares.is_empty() {
-            return Ok(None);
-        }
-        let quantiles = node.quantiles.len();
-        let largest = calls.iter().flat_map(|calls| node.quantiles.iter().map(|(q, _)| most(*calls, *q)));
-        let room: Vec<f32> = largest.zip(&shares).map(|(most, share)| most - share).collect();
-        let room = Tensor::from_vec(room, (1, calls.len() * quantiles), &Device::Cpu)?;
+        let Some(Bounds { room, surplus }) = Bounds::of(model, calls, j)? else { return Ok(None) };
+        let row = |numbers: Vec<f32>| {
+            let n = numbers.len();
+            Tensor::from_vec(numbers, (1, n), &Device::Cpu)
+        };
+        let (room, surplus) = (row(room)?, row(surplus)?);
         let taken = mean.ones_like()?;
-        let mut inherited = Self { surplus: room.neg()?.relu()?, room: room.relu()?, taken };
+        let mut inherited = Self { room, surplus, taken };
         let can = inherited.sum(model, j, &inherited.room, y)?;
         // The offset of both logarithms is the same.
         let missing = (y.ln[j].exp()? - inherited.cut(model, j, mean, y)?)?.relu()?;

@@ -29,6 +29,8 @@ pub struct Machine {
     pub finding: Finding,
     /// How odd the services on it are in this respect, the middle one of them.
     pub usual: f64,
+    /// Which share of the services on it shows it.
+    pub share: f64,
 }
 
 /// The odd machines.
@@ -56,7 +58,8 @@ pub fn odd(
             let mut all: Vec<f64> = here.iter().map(|service| shows(service)).collect();
             all.sort_by(f64::total_cmp);
             let usual = all.get(all.len() / 2).copied().unwrap_or(0.0);
-            (many >= LEAST && here_share >= MOST && here_share >= RATIO * there).then_some(usual)
+            (many >= LEAST && here_share >= MOST && here_share >= RATIO * there)
+                .then_some((usual, here_share))
         };
         let own = evidence.nodes.get(node).into_iter().flatten();
         let own = own.filter(|f| f.resource == Resource::Cpu && f.surprise >= unusual);
@@ -69,18 +72,23 @@ pub fn odd(
         let machine = match (own, needs, waits) {
             (Some(finding), None, waits) => {
                 let finding = named(&finding, finding.what.as_str());
-                Some(Machine { resource: Resource::Cpu, finding, usual: waits.unwrap_or(0.0) })
+                let (usual, share) = waits.unwrap_or((0.0, 1.0));
+                Some(Machine { resource: Resource::Cpu, finding, usual, share })
             }
-            (_, Some(usual), _) => example(evidence, &here, Tells::Use).map(|finding| Machine {
+            (_, Some((usual, share)), _) => example(evidence, &here, Tells::Use).map(|finding| Machine {
                 resource: Resource::Cache,
                 finding: named(&finding, &format!("{} of most services", finding.what)),
                 usual,
+                share,
             }),
-            (None, None, Some(usual)) => example(evidence, &here, Tells::Shortage).map(|finding| Machine {
-                resource: Resource::Cpu,
-                finding: named(&finding, &format!("{} of most services", finding.what)),
-                usual,
-            }),
+            (None, None, Some((usual, share))) => {
+                example(evidence, &here, Tells::Shortage).map(|finding| Machine {
+                    resource: Resource::Cpu,
+                    finding: named(&finding, &format!("{} of most services", finding.what)),
+                    usual,
+                    share,
+                })
+            }
             (None, None, None) => None,
         };
         if let Some(machine) = machine {
@@ -109,6 +117,9 @@ impl Machine {
     pub fn explains(&self, evidence: &Evidence, suspect: &Suspect, unusual: f64) -> bool {
         let tells = if self.resource == Resource::Cache { Tells::Use } else { Tells::Shortage };
         let shown = cpu(evidence, &suspect.service, tells);
+        let mut metrics = evidence.metrics.get(&suspect.service).into_iter().flatten();
+        // Where nobody measures what a service lacks, the machine's own metric has to do.
+        let measured = metrics.any(|f| f.resource == Resource::Cpu && f.tells == Some(tells));
         let other = |f: &Finding| {
             f.tells == Some(Tells::Shortage) && !matches!(f.resource, Resource::Cpu | Resource::Cache)
         };
@@ -118,7 +129,10 @@ impl Machine {
         // More work of its own is no neighbour's doing.
         let busier = self.resource == Resource::Cpu
             && cpu(evidence, &suspect.service, Tells::Use) >= 2.0 * unusual.max(self.usual);
-        shown >= unusual && elsewhere < unusual && !busier && shown <= OWN * self.usual.max(2.0 * unusual)
+        (shown >= unusual || !measured)
+            && elsewhere < unusual
+            && !busier
+            && shown <= OWN * self.usual.max(2.0 * unusual)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Root causes: what is normal, what is unusual, counterfactuals, and the verdict.
 
+mod abduction;
 pub mod counterfactual;
 pub mod evidence;
 mod inherited;

@@ -48,8 +48,9 @@ impl Blame {
 ///   does, in proportion.
 /// * Who waits for pages waits for the disk they come from, and for the CPU that reclaims them: memory
 ///   comes first.
-/// * A delay on the way is the network's if something of the network is odd. If the callee lacks CPU, its
-///   queue is the way; if nothing is odd, connections are what is left, and no metric shows those.
+/// * A delay on the way is the network's if something of the network is odd, or if nobody measures the
+///   network. If the callee lacks CPU, its queue is the way; if nothing is odd, connections are what is
+///   left, and no metric shows those.
 pub fn resources(evidence: &Evidence, service: &ServiceName, on_the_way: bool, unusual: f64) -> Vec<Blame> {
     let of =
         |channel: &BTreeMap<ServiceName, Vec<Finding>>| channel.get(service).cloned().unwrap_or_default();
@@ -82,6 +83,14 @@ pub fn resources(evidence: &Evidence, service: &ServiceName, on_the_way: bool, u
     if short_of_memory {
         for resource in [Resource::Disk, Resource::Cpu, Resource::Cache] {
             faint(&mut strongest, resource);
+        }
+    }
+    let probed = strongest.get(&Resource::Network).is_some_and(|(_, f)| f.tells == Some(Tells::Shortage));
+    let cpu = found(&strongest, Resource::Cpu);
+    if on_the_way && !probed && !cpu {
+        let delays = of(&evidence.channels).into_iter().filter(|f| f.tells.is_none());
+        if let Some(delay) = delays.max_by(|a, b| a.surprise.total_cmp(&b.surprise)) {
+            strongest.insert(Resource::Network, (delay.surprise, delay));
         }
     }
     if !on_the_way {
@@ -174,7 +183,10 @@ mod tests {
     fn a_delay_on_the_way_is_the_networks_only_if_that_is_odd() {
         let lost = (Resource::Network, Tells::Shortage, 15.0, 5.0);
         let cpu = (Resource::Cpu, Tells::Shortage, 30.0, 5.0);
-        assert_eq!(first(true, &[]), Resource::Latent);
+        let fine = (Resource::Network, Tells::Shortage, 1.0, 1.0);
+        assert_eq!(first(true, &[fine]), Resource::Latent);
+        // Where nobody measures it, nothing speaks against the network.
+        assert_eq!(first(true, &[]), Resource::Network);
         assert_eq!(first(true, &[lost]), Resource::Network);
         assert_eq!(first(true, &[cpu]), Resource::Cpu);
         assert_eq!(first(true, &[cpu, lost]), Resource::Network);

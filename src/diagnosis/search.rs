@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::Result;
 
-use super::counterfactual::{Intervention, World, summary};
+use super::counterfactual::{Intervention, World};
 use super::settings::DiagnosisSettings;
 use super::suspects::Suspect;
 use crate::domain::{Counterfactual, NodeName, Quantile, ServiceName, Slo};
@@ -55,8 +55,7 @@ pub fn outcome(
     intervention: &Intervention,
     objective_ms: f64,
 ) -> Result<Option<Counterfactual>> {
-    let prediction = world.predict(intervention)?;
-    Ok(summary(world.quantile_ms(&prediction, target.node, target.quantile)?, objective_ms))
+    world.outcome(intervention, (target.node, target.quantile), objective_ms)
 }
 
 /// What is asked of the search.
@@ -156,6 +155,21 @@ impl Search<'_> {
         Ok(units)
     }
 
+    /// The most suspect service of those whose latency is just what their own odd metrics let expect, and
+    /// whose return to normal suffices: where nobody is slower than can be explained, the explanation is
+    /// the cause.
+    fn measured(&self) -> Result<Option<Unit>> {
+        let least = SURE * self.question.settings.unusual;
+        let odd =
+            |(_, s): &(usize, &Suspect)| s.measured >= least && s.symptom < self.question.settings.unusual;
+        for (i, _) in self.suspects.iter().enumerate().filter(odd).take(POOL) {
+            if let Some(unit) = self.unit(vec![i])?.filter(|unit| self.enough(unit)) {
+                return Ok(Some(unit));
+            }
+        }
+        Ok(None)
+    }
+
     fn enough(&self, unit: &Unit) -> bool {
         unit.outcome.p_slo_met >= self.question.settings.threshold
     }
@@ -209,16 +223,20 @@ pub fn blame(world: &World, suspects: &[Suspect], question: &Question) -> Result
         return Ok(None);
     }
     let singles = search.singles()?;
-    let Some(first) = singles.first() else { return Ok(None) };
-    if search.enough(first) {
-        return Ok(found(first));
+    // Of those that suffice the most suspect one, not the one that helps a little more: what is near the
+    // users takes part of everybody's latency away.
+    if let Some(single) = singles.iter().filter(|single| search.enough(single)).min_by_key(|s| s.members[0]) {
+        return Ok(found(single));
     }
     let machines = search.machines()?;
     if let Some(machine) = machines.first().filter(|machine| search.enough(machine)) {
         return Ok(found(machine));
     }
     let units: Vec<Unit> = machines.iter().chain(&singles).cloned().collect();
-    let mut best = units.iter().min_by(|a, b| helps(a, b)).unwrap_or(first).clone();
+    let Some(best) = units.iter().min_by(|a, b| helps(a, b)) else {
+        return Ok(search.measured()?.and_then(|unit| found(&unit)));
+    };
+    let mut best = best.clone();
     let alone = best.clone();
     for _ in 1..question.settings.max_culprits {
         let Some(larger) = search.joined(&best, &units)? else { break };
@@ -226,6 +244,9 @@ pub fn blame(world: &World, suspects: &[Suspect], question: &Question) -> Result
         if search.enough(&best) {
             return Ok(found(&best));
         }
+    }
+    if let Some(unit) = search.measured()? {
+        return Ok(found(&unit));
     }
     if search.removed(&alone) >= NEARLY_ALL && search.removed(&best) < search.removed(&alone) + 0.1 {
         return Ok(found(&alone));

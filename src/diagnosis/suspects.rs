@@ -27,6 +27,8 @@ pub struct Suspect {
     /// The strongest surprise of its latencies and of the delays of its channels: how slow it is itself,
     /// or makes others.
     pub symptom: f64,
+    /// The strongest surprise of its metrics and of those of its channels.
+    pub measured: f64,
     /// Share of all slowness that its reset removes, 0 to 1.
     pub explained: f64,
     /// What it is ranked by.
@@ -78,6 +80,7 @@ pub fn suspects(setting: Setting, evidence: &Evidence, world: &World) -> Result<
             service: service.clone(),
             own: symptoms[0] + symptoms[1] + measured.min(2.0 * (symptom + unusual)),
             symptom,
+            measured,
             explained,
             score: 0.0,
             resources: resources(evidence, service, on_the_way, unusual),
@@ -92,8 +95,11 @@ pub fn suspects(setting: Setting, evidence: &Evidence, world: &World) -> Result<
     for suspect in &mut all {
         let here = placement.get(&suspect.service).into_iter().flatten();
         let odd = here.filter_map(|node| Some((node, machines.get(node)?)));
-        if let Some((node, machine)) =
-            odd.max_by(|a, b| a.1.finding.surprise.total_cmp(&b.1.finding.surprise))
+        // A service with replicas on several odd machines: the one whose services show it most.
+        let odder = |a: &Machine, b: &Machine| {
+            a.share.total_cmp(&b.share).then(a.finding.surprise.total_cmp(&b.finding.surprise))
+        };
+        if let Some((node, machine)) = odd.max_by(|a, b| odder(a.1, b.1))
             && machine.explains(evidence, suspect, unusual)
         {
             machines_doing(suspect, node, machine);

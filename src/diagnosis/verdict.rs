@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::counterfactual::World;
 use super::evidence::{self, Evidence, Finding};
 use super::reference::{FeatureKinds, Reference};
-use super::search::{Question, Target, blame, outcome};
+use super::search::{Blame, Question, Target, blame, outcome};
 use super::settings::DiagnosisSettings;
 use super::suspects::{Setting, Suspect, reset_resource, strongest as strongest_of, suspects};
 use crate::causal::{Cbn, Change};
@@ -227,7 +227,8 @@ fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
         let strongest = |channel: &BTreeMap<_, _>| strongest_of(channel.get(service), beyond);
         strongest(&evidence.metrics).max(strongest(&evidence.channels)) >= 2.0 * unusual
     };
-    if flooded && blame.as_ref().is_none_or(|blame| !blame.set.iter().any(own_reason)) {
+    let elsewhere = |blame: &Blame| blame.sufficient && blame.set.iter().any(own_reason);
+    if flooded && !blame.as_ref().is_some_and(elsewhere) {
         return Ok((VerdictKind::Load, Vec::new(), None));
     }
     let Some(blame) = blame.filter(|blame| blame.sufficient || found.doubts.strange.is_none()) else {

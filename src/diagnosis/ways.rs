@@ -22,7 +22,9 @@ struct Way<'a> {
     caller: &'a ServiceName,
     callee: &'a ServiceName,
     slow: bool,
-    /// Whether the network's own metrics are odd.
+    /// Whether the network's own metrics are known …
+    probed: bool,
+    /// … and odd.
     network: bool,
     /// By how much calls are later than usual, milliseconds by quantile.
     excess: Vec<f64>,
@@ -41,10 +43,11 @@ fn ways(channels: &BTreeMap<ServiceName, Vec<Finding>>, unusual: f64) -> Vec<Way
     let mut ways: BTreeMap<(&ServiceName, &ServiceName), Way> = BTreeMap::new();
     for finding in channels.values().flatten() {
         let Entity::Channel { caller, callee } = &finding.entity else { continue };
-        let new = Way { caller, callee, slow: false, network: false, excess: Vec::new() };
+        let new = Way { caller, callee, slow: false, probed: false, network: false, excess: Vec::new() };
         let way = ways.entry((caller, callee)).or_insert(new);
         let odd = finding.surprise >= unusual;
         way.slow |= odd;
+        way.probed |= finding.tells == Some(Tells::Shortage);
         way.network |= odd && finding.tells == Some(Tells::Shortage);
         if !finding.excess_ms.is_empty() {
             way.excess.clone_from(&finding.excess_ms);
@@ -71,7 +74,9 @@ fn holds_up(service: &ServiceName, ways: &[Way]) -> bool {
         let mut beyond = ways.iter().filter(|next| next.caller == way.callee).peekable();
         beyond.peek().is_some() && beyond.all(|next| !next.slow)
     };
-    slow.iter().all(|way| way.network) && (comes_in_slow || slow.iter().all(fine_beyond))
+    let fine_there = slow.iter().all(|way| way.probed && !way.network);
+    (fine_there && comes_in_slow)
+        || (slow.iter().all(|way| way.network) && (comes_in_slow || slow.iter().all(fine_beyond)))
 }
 
 /// Whether calls on all of these ways are late by about as much, at each quantile that matters.
@@ -126,6 +131,8 @@ mod tests {
         assert_eq!(of(&[("ab", 5.0, true), ("bc", 5.0, true), ("cd", 1.0, false)]), "b");
         // The first one's: its only way out, while its callee's is fine.
         assert_eq!(of(&[("ab", 5.0, true), ("bc", 1.0, false)]), "a");
+        // The network of b again, which the probe of c does not see.
+        assert_eq!(of(&[("ab", 5.0, true), ("bc", 5.0, false)]), "b");
         // The last one's.
         assert_eq!(of(&[("ab", 1.0, false), ("bc", 5.0, true)]), "");
         // Connections of b: nothing of the network is odd.

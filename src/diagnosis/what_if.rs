@@ -14,13 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use candle_core::Result;
 
 use super::counterfactual::{Intervention, Reset, World, summary};
-use super::evidence::{self, Evidence};
+use super::evidence::{self, Evidence, Finding};
 use super::reference::{column, loads};
 use super::search::Target;
-use super::suspects::reset_of;
+use super::suspects::{reset_of, strongest};
 use super::verdict::Case;
 use crate::causal::Cbn;
-use crate::domain::{Clean, Column, Counterfactual, Entity, Lever, Move, Pool, Resource, ServiceName};
+use crate::domain::{Clean, Column, Counterfactual, Entity, Lever, Move, Pool, Resource, ServiceName, Tells};
 use crate::gvae::data::median;
 
 /// Features of the standard catalogue that tell how much of its limit a service uses.
@@ -74,7 +74,8 @@ impl<'a> WhatIf<'a> {
             *best = 1.0 - (1.0 - *best) * (1.0 - relief);
         }
         let samples = extension(&reliefs, |set| self.samples(set))?;
-        Ok(summary(samples, self.case.slo.objective_ms))
+        let observed_ms = self.world.observed_ms(self.target.node, self.target.quantile)?;
+        Ok(summary(samples, observed_ms, self.case.slo.objective_ms))
     }
 
     /// What of the service a change helps against, and the share of the excess delay it takes away.
@@ -109,6 +110,12 @@ impl<'a> WhatIf<'a> {
             now: seen.max(needed.unwrap_or(0.0)).max(throttled(self.seen(service, THROTTLED))),
             normal: usual.max(throttled(self.usual(service, THROTTLED))),
         })
+    }
+
+    /// Whether something is wrong with the network on the way to a service.
+    fn bad_network(&self, service: &ServiceName) -> bool {
+        let of_network = |f: &Finding| f.resource == Resource::Network && f.tells == Some(Tells::Shortage);
+        strongest(self.evidence.channels.get(service), of_network) >= self.case.settings.unusual
     }
 
     fn entity(&self, service: &ServiceName) -> Option<usize> {
@@ -160,12 +167,13 @@ impl<'a> WhatIf<'a> {
         let mut intervention = Intervention::new();
         for (service, resource) in set {
             match resource {
-                // More of its own means does nothing for the way to it.
-                None => intervention.extend(
-                    reset_of(cbn, &self.evidence, service)
-                        .into_iter()
-                        .filter(|(e, _)| matches!(cbn.entities[*e].entity, Entity::Service(_))),
-                ),
+                // More of its own means takes away the queue in front of it, but does nothing for the
+                // network.
+                None => intervention.extend(reset_of(cbn, &self.evidence, service).into_iter().filter(
+                    |(e, _)| {
+                        matches!(cbn.entities[*e].entity, Entity::Service(_)) || !self.bad_network(service)
+                    },
+                )),
                 Some(resource) => {
                     if let Some(e) = cbn.entity(&Entity::Service(service.clone())) {
                         intervention.insert(e, Reset { resources: Some(vec![*resource]), share: 1.0 });

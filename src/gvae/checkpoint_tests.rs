@@ -179,7 +179,7 @@ fn models_for_something_else_are_foreign() {
         Err(CheckpointError::Foreign { reason, .. }) => assert!(reason.contains(why), "{reason}"),
         other => panic!("{why}: {:?}", other.map(|_| ())),
     };
-    foreign(|m| m.format = FORMAT + 1, "format 3 instead of 2");
+    foreign(|m| m.format = FORMAT + 1, &format!("format {} instead of {FORMAT}", FORMAT + 1));
     foreign(|m| m.fingerprint = "0".repeat(64), "another application");
     // Files of the first format ended with the manifest.
     let old = br#"{"format":1,"fingerprint":"x","sha256":"y"}"#;

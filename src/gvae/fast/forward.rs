@@ -52,6 +52,11 @@ impl Scratch {
     pub fn mean(&self) -> &[f32] {
         self.decoded.span(2 * self.width, self.width)
     }
+
+    /// The same to be corrected.
+    pub fn mean_mut(&mut self) -> &mut [f32] {
+        self.decoded.span_mut(2 * self.width, self.width)
+    }
 }
 
 impl Forward {
@@ -141,12 +146,7 @@ impl Forward {
         }
         if !limits.top.is_empty() {
             let excess = scratch.excess.span_mut(0, q);
-            excess.fill(0.0);
-            for (k, (row, top)) in node.parents[0].iter().zip(&limits.top).enumerate() {
-                let sum = &mut excess[k % q * TILE..][..TILE];
-                let ms = tile.row(*row as usize);
-                sum.iter_mut().zip(ms).for_each(|(e, ms)| *e += (ms - top).max(0.0));
-            }
+            self.beyond(j, |_| 1.0, tile, excess);
             for (row, usual) in excess.chunks_exact_mut(TILE).zip(&limits.usual) {
                 row.iter_mut().for_each(|e| *e = *e / usual + 1.0);
             }
@@ -160,6 +160,29 @@ impl Forward {
         scale.copy_from_slice(scratch.decoded.span(3 * q, q));
         pointwise::exp(self.isa, scale);
         scale.iter_mut().zip(unmeasured.iter()).for_each(|(s, u)| *s += UNMEASURED * u);
+    }
+
+    /// Sums up by how much the parents of node `j` are slower than they ever were, as
+    /// [`Gvae::beyond`], each times its `weight` (by parent and quantile): a row a quantile of
+    /// milliseconds. Zero in a sum.
+    pub fn beyond(&self, j: usize, weight: impl Fn(usize) -> f32, tile: &Rows, sums: &mut [f32]) {
+        let (node, limits) = (&self.plan.nodes[j], &self.limits[j]);
+        sums.fill(0.0);
+        for (k, (row, top)) in node.parents[0].iter().zip(&limits.top).enumerate() {
+            let (sum, weight) = (&mut sums[k % node.width * TILE..][..TILE], weight(k));
+            let ms = tile.row(*row as usize);
+            sum.iter_mut().zip(ms).for_each(|(sum, ms)| *sum += weight * (ms - top).max(0.0));
+        }
+    }
+
+    /// e^x of all of them, rows of a tile.
+    pub fn exp(&self, numbers: &mut [f32]) {
+        pointwise::exp(self.isa, numbers);
+    }
+
+    /// ln x of all of them, rows of a tile.
+    pub fn ln(&self, numbers: &mut [f32]) {
+        pointwise::ln(self.isa, numbers);
     }
 
     /// Sets the log-latencies of node `j` in the tile (a row a quantile), as observed.

@@ -78,6 +78,8 @@ pub enum Source {
 pub struct Node {
     /// Number of quantiles.
     pub width: usize,
+    /// The entity whose it is, if anybody's.
+    pub owner: Option<usize>,
     /// The network.
     pub network: Network,
     /// Its input rows, by [`Source`].
@@ -292,6 +294,7 @@ impl Plan {
             let scales = &model.normaliser.y[j];
             nodes.push(Node {
                 width: q,
+                owner: node.entities.first().copied(),
                 network: network(&format!("decoder.{j}"), inputs[0].len(), 2 * q),
                 inputs,
                 wanted,

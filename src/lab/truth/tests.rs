@@ -203,12 +203,12 @@ fn an_error_is_no_answer() {
 
 #[test]
 fn what_came_long_before_need_not_be_simulated() {
-    let mut case = case(500, &[(latent("store"), 0.7)]);
+    let mut case = case(5_000, &[(latent("store"), 0.7)]);
     case.window = (4 * SECOND, 8 * SECOND);
     let all = case.answers(&Normal::new(), &[]).unwrap();
     case.settings.quiet_until = 2 * SECOND;
-    assert_eq!(case.answers(&Normal::new(), &[]).unwrap(), all);
+    assert!(case.answers(&Normal::new(), &[]).unwrap() == all);
     // Without the requests just before, the queues are others.
     case.settings.quiet_until = 4 * SECOND;
-    assert_ne!(case.answers(&Normal::new(), &[]).unwrap(), all);
+    assert!(case.answers(&Normal::new(), &[]).unwrap() != all);
 }
