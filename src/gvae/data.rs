@@ -67,7 +67,13 @@ pub struct LatencyScale {
     pub ln: Scale,
     /// Milliseconds.
     pub offset: f32,
+    /// The slowest that was learned from, milliseconds: what nearly all training windows are below. Of
+    /// anything slower the model knows nothing.
+    pub top_ms: f32,
 }
+
+/// Share of the training windows below the slowest latency that counts as learned.
+const LEARNED: f64 = 0.995;
 
 impl LatencyScale {
     /// Of the finite `values`, milliseconds.
@@ -75,7 +81,12 @@ impl LatencyScale {
         let mut positive: Vec<f32> = values.iter().copied().filter(|v| v.is_finite() && *v > 0.0).collect();
         let offset = (0.1 * median(&mut positive).unwrap_or(1.0)).clamp(MIN_OFFSET_MS, MAX_MS);
         let ln = values.iter().filter(|v| v.is_finite()).map(|v| (v.clamp(0.0, MAX_MS) + offset).ln());
-        Self { ln: Scale::of(ln, MIN_LN_SCALE), offset }
+        let ln = Scale::of(ln, MIN_LN_SCALE);
+        let far = ((ln.centre + CLIP * ln.scale).exp() - offset).max(0.0);
+        positive.sort_by(f32::total_cmp);
+        let last = (positive.len() as f64 * LEARNED) as usize;
+        let seen = positive.get(last.min(positive.len().saturating_sub(1))).copied();
+        Self { ln, offset, top_ms: seen.map_or(far, |seen| seen.min(far)) }
     }
 
     /// Log-latency of `ms`.

@@ -85,7 +85,7 @@ struct Decoder {
     aligned: Vec<Option<Tensor>>,
     /// Offsets of the parents' latencies in our quantiles' order, (1, parents × quantiles).
     parent_offset: Tensor,
-    /// The parents' slowest latencies within range, milliseconds, in the same order.
+    /// The parents' slowest latencies that were learned from, milliseconds, in the same order.
     parent_top: Tensor,
     /// Our own usual latencies, milliseconds, (1, quantiles).
     usual: Tensor,
@@ -156,7 +156,7 @@ impl Gvae {
                 structure,
                 aligned: node.parents.iter().map(|p| align(&cbn, j, *p)).collect::<Result<_>>()?,
                 parent_offset: of_parents(|s| s.offset)?,
-                parent_top: of_parents(|s| s.to_ms(s.ln.centre + CLIP * s.ln.scale))?,
+                parent_top: of_parents(|s| s.top_ms)?,
                 usual: row(scales.iter().map(|s| s.centre_ms().max(s.offset)).collect())?,
                 offset: row(scales.iter().map(|s| s.offset).collect())?,
                 range: (

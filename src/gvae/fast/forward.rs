@@ -30,7 +30,7 @@ struct Limits {
     half: Vec<f32>,
     /// The usual latency, milliseconds.
     usual: Vec<f32>,
-    /// The parents' slowest latencies within range, milliseconds; empty in a sum.
+    /// The parents' slowest latencies that were learned from, milliseconds; empty in a sum.
     top: Vec<f32>,
 }
 
@@ -70,7 +70,7 @@ impl Forward {
                 .parents
                 .iter()
                 .flat_map(|p| (0..node.width).map(move |i| scales[*p][model.nearest(j, i, *p)]));
-            let top = tops.map(|s| s.to_ms(s.ln.centre + CLIP * s.ln.scale));
+            let top = tops.map(|s| s.top_ms);
             Limits {
                 half: scales[j].iter().map(|s| CLIP * s.ln.scale).collect(),
                 usual: scales[j].iter().map(|s| s.centre_ms().max(s.offset)).collect(),
