@@ -118,6 +118,7 @@ fn drawn(
         site,
         &Want {
             service: &service,
+            victim: &ServiceName::new("db"),
             resource,
             node: None,
             cause: None,
@@ -292,6 +293,10 @@ fn with_cilium_a_running_pod_is_limited_and_without_it_the_template() {
     let words = pod.write.words(Mode::Real).unwrap();
     assert_eq!(words.last().unwrap(), "kubernetes.io/egress-bandwidth=40M");
     assert!(words.contains(&"--resource-version=5".to_owned()), "{words:?}");
+    assert_eq!(
+        pod.why.as_str(),
+        "beside db, web sends most: 80 Mbit/s from each of its replicas; half of that stays for it"
+    );
 }
 
 #[test]
