@@ -118,8 +118,16 @@ mod tests {
             ("far", &["n3"]),
             ("pending", &[""]),
         ])];
-        let all = [("victim", 9e7), ("far", 8e7), ("pending", 7e7), ("foreign", 6e7), ("near", 2e6), ("nearer", 1e6)];
-        let sends: BTreeMap<_, _> = all.iter().map(|(name, sends)| (ServiceName::new(name), *sends)).collect();
+        let all = [
+            ("victim", 9e7),
+            ("far", 8e7),
+            ("pending", 7e7),
+            ("foreign", 6e7),
+            ("near", 2e6),
+            ("nearer", 1e6),
+        ];
+        let sends: BTreeMap<_, _> =
+            all.iter().map(|(name, sends)| (ServiceName::new(name), *sends)).collect();
         let found = |victim: &str, node: Option<&str>| {
             let node = node.map(NodeName::new);
             aggressor(&views, &ServiceName::new(victim), node.as_ref(), &sends)

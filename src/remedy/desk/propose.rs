@@ -75,8 +75,7 @@ impl Basis {
             let remote = remote.as_ref().map_err(|why| Unfit::Told(why.clone()))?;
             return Ok(Drafted::Machine(machine_draft(kubectl, remote, views, self).await?));
         }
-        let limits_a_neighbour =
-            matches!(self.kind, ActionKind::CiliumBandwidth | ActionKind::CniBandwidth);
+        let limits_a_neighbour = matches!(self.kind, ActionKind::CiliumBandwidth | ActionKind::CniBandwidth);
         let beside = match limits_a_neighbour {
             true => Some(aggressor(views, &self.service, self.node.as_ref(), &self.sends)?),
             false => None,

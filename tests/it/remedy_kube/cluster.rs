@@ -1,9 +1,11 @@
-//! A real control plane (etcd, kube-apiserver, kube-controller-manager; no kubelet) for one test.
+//! A real control plane (etcd, kube-apiserver, kube-controller-manager; no kubelet), shared by the tests
+//! that run at the same time.
 
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, Weak};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,6 +21,17 @@ pub struct Kube {
 }
 
 impl Kube {
+    /// The one that runs, or a new one: it ends with its last user.
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Kube>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let new = Arc::new(Self::start());
+            *shared = Arc::downgrade(&new);
+            new
+        })
+    }
+
     /// Starts one.
     pub fn start() -> Self {
         let script = std::env::var_os(SCRIPT).map(PathBuf::from).expect("SAGETOP_KUBE_LAB names the script");
@@ -78,18 +91,16 @@ impl Kube {
         self.admin(&["apply", "-f", "-"], &object.to_string());
     }
 
-    /// A namespace with a deployment `web` of two replicas whose controller has seen it.
+    /// A namespace with deployments `web`, of two replicas, and `db` on the same machine, whose
+    /// controller has seen them.
     pub fn shop(&self, namespace: &str) {
         self.admin(&["create", "namespace", namespace], "");
-        self.apply(&deployment(namespace));
-        for _ in 0..100 {
-            let status = self.get(namespace, "deployments.apps/web")["status"].clone();
-            if status["replicas"] == 2 && status["updatedReplicas"] == 2 {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-        panic!("the controller does not see {namespace}");
+        self.apply(&json!({
+            "apiVersion": "v1",
+            "kind": "List",
+            "items": [deployment(namespace, "web", 2), deployment(namespace, "db", 1)],
+        }));
+        self.replicas(namespace, 2);
     }
 
     /// The kubeconfig of a user with no rights but those that are bound to it.
@@ -107,21 +118,47 @@ impl Drop for Kube {
     }
 }
 
-/// `web`.
-pub fn deployment(namespace: &str) -> Value {
-    let labels = json!({ "app": "web" });
+/// A deployment on the only machine. Nobody waits for its pods to end, since no kubelet ends them.
+pub fn deployment(namespace: &str, name: &str, replicas: u32) -> Value {
+    let labels = json!({ "app": name });
     let resources = json!({ "requests": { "cpu": "100m", "memory": "64Mi" }, "limits": { "cpu": "200m", "memory": "128Mi" } });
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": { "name": "web", "namespace": namespace, "labels": labels },
+        "metadata": { "name": name, "namespace": namespace, "labels": labels },
         "spec": {
-            "replicas": 2,
+            "replicas": replicas,
             "selector": { "matchLabels": labels },
             "template": {
                 "metadata": { "labels": labels },
-                "spec": { "containers": [{ "name": "web", "image": "web:1", "resources": resources }] },
+                "spec": {
+                    "nodeName": "node-1",
+                    "terminationGracePeriodSeconds": 0,
+                    "containers": [{ "name": name, "image": format!("{name}:1"), "resources": resources }],
+                },
             },
+        },
+    })
+}
+
+/// A minimal definition of a kind that an operator would bring along.
+pub fn definition(group: &str, version: &str, kind: &str) -> Value {
+    let (singular, plural) = (kind.to_lowercase(), format!("{}s", kind.to_lowercase()));
+    let schema =
+        json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": format!("{plural}.{group}"),
+            // Asked of groups of Kubernetes' own.
+            "annotations": { "api-approved.kubernetes.io": "unapproved, for a test" },
+        },
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": { "kind": kind, "singular": singular, "plural": plural },
+            "versions": [{ "name": version, "served": true, "storage": true, "schema": schema }],
         },
     })
 }
@@ -143,7 +180,7 @@ pub fn kubectls() -> Vec<PathBuf> {
 
 /// Waiting for controllers.
 impl Kube {
-    fn wait(&self, what: &str, ready: impl Fn() -> bool) {
+    pub fn wait(&self, what: &str, ready: impl Fn() -> bool) {
         for _ in 0..200 {
             if ready() {
                 return;
@@ -181,7 +218,7 @@ impl Kube {
     }
 
     /// Makes all pods ready.
-    fn play_the_kubelet(&self, namespace: &str) {
+    pub fn play_the_kubelet(&self, namespace: &str) {
         let pods = self.get(namespace, "pods");
         for pod in pods["items"].as_array().unwrap() {
             let name = pod["metadata"]["name"].as_str().unwrap();
@@ -194,11 +231,6 @@ impl Kube {
             whole["status"] = status["status"].clone();
             let _ = self.try_admin(&["replace", "--raw", &file, "-f", "-"], &whole.to_string());
         }
-    }
-
-    /// The quota's controller has counted.
-    pub fn settled_quota(&self, namespace: &str) {
-        self.used_quota(namespace, "2");
     }
 
     /// The quota counts so many pods.

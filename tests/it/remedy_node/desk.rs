@@ -2,13 +2,17 @@
 //! taken back, or goes by itself.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sagetop::domain::{Clean, Resource, ServiceName, VerdictKind};
 use sagetop::lab::sim::Change;
-use sagetop::remedy::{ActionKind, Ask, Confirmation, Heard, Outcome, RemedySettings, Risk, Target, Weight};
+use sagetop::remedy::journal::{self, Record};
+use sagetop::remedy::{
+    ActionKind, Ask, Confirmation, Heard, Opening, Outcome, RemedySettings, Risk, Target, Weight,
+};
 
 use crate::lab_operators::Lab;
-use crate::remedy_desk::driver::{Bench, readings, settings};
+use crate::remedy_desk::driver::{Bench, pace, readings, settings};
 
 /// A desk that may limit the neighbours on machines, by this ssh.
 fn machines(lab: &Lab, ssh: PathBuf) -> RemedySettings {
@@ -98,6 +102,50 @@ fn a_share_of_the_link_takes_a_reason() {
     assert_eq!(bench.outcome(), Outcome::Applied);
     // 10 Gbit/s; 1.6 at the busiest and a quarter more are kept, 5 % are for ssh and the kubelet.
     assert_eq!(lab.changes(), [Change::NetworkOfOthers(0, Some(7_499e6 / 8.0))]);
+}
+
+#[test]
+fn where_it_is_asked_for_a_whole_machine_takes_a_second_person() {
+    let lab = Lab::start();
+    let state = Arc::new(tempfile::tempdir().unwrap());
+    let ssh = lab.installed.folder.join("ssh");
+    let mut settings = RemedySettings { second_person: true, ..machines(&lab, ssh) };
+    settings.kinds = vec![ActionKind::HostBandwidth, ActionKind::CacheWays];
+    let own = Opening::new(Clean::new("shop"), settings.clone(), state.path()).operator;
+    let mut bench = Bench::at(settings, state.clone(), pace()).unwrap();
+    bench.blame(VerdictKind::Culprits, "mongo", Resource::Network);
+    let mut measured = readings(&[250.0, 250.0]);
+    measured.sends.insert(ServiceName::new("mongo"), 1e8);
+    bench.heard.send(Heard::Readings(measured)).unwrap();
+    let (proposals, notes) = bench.proposals();
+    let proposal = proposals.first().unwrap_or_else(|| panic!("{notes:?}")).clone();
+    bench.arm();
+    let user = own.as_str().split('@').next().unwrap();
+    for second in [None, Some(""), Some(own.as_str()), Some(user)] {
+        let plan = bench.review(&proposal).unwrap();
+        assert!(plan.second_person && plan.risk == Risk::R3);
+        bench.approve_with(&plan, second);
+        let refusal = bench.refusal();
+        assert!(refusal.contains("a second person has to approve this"), "{second:?}: {refusal}");
+    }
+    assert_eq!(lab.changes(), []);
+    let plan = bench.review(&proposal).unwrap();
+    bench.approve_with(&plan, Some("sam"));
+    let operation = bench.operation("an outcome", |operation| operation.outcome.is_some());
+    assert_eq!((&operation.outcome, &operation.second), (&Some(Outcome::Applied), &Some(Clean::new("sam"))));
+    assert_eq!(lab.changes().len(), 1);
+    let journal = std::fs::read(journal::path(state.path(), "shop")).unwrap();
+    let recorded = journal::verify(&journal).unwrap().0.into_iter().find_map(|entry| match entry.record {
+        Record::Intent(intent) => Some((intent.by, intent.second, intent.reason)),
+        _ => None,
+    });
+    assert_eq!(recorded, Some((own, Some(Clean::new("sam")), Some(Clean::new("a test")))));
+
+    // What concerns a neighbour alone takes none.
+    bench.blame(VerdictKind::Culprits, "mongo", Resource::Cache);
+    let (proposals, _) = bench.proposals();
+    let ways = proposals.iter().find(|proposal| proposal.kind == ActionKind::CacheWays).unwrap();
+    assert!(!bench.review(ways).unwrap().second_person);
 }
 
 /// A program in front of ssh that is another's on the way: `case` patterns of its words, and what is done.
