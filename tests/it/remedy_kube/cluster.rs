@@ -34,10 +34,17 @@ impl Kube {
 
     /// Starts one.
     pub fn start() -> Self {
+        // Together they would look for free ports at the same time.
+        static STARTING: Mutex<()> = Mutex::new(());
+        let _one = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let started = (0..3).find_map(|_| Some(Self::attempt()).filter(Self::is_controlled));
+        started.expect("no control plane whose controllers work")
+    }
+
+    fn attempt() -> Self {
         let script = std::env::var_os(SCRIPT).map(PathBuf::from).expect("SAGETOP_KUBE_LAB names the script");
         let folder = tempfile::tempdir().unwrap();
-        // The script takes four ports in a row: those above a free one are most likely free as well.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().min(60_000);
+        let port = four_ports();
         let log = std::fs::File::create(folder.path().join("start.log")).unwrap();
         // Not a pipe: the servers inherit it, and it would never end.
         let output = folder.path().join("start.out");
@@ -53,9 +60,17 @@ impl Kube {
         let said = std::fs::read_to_string(folder.path().join("start.log")).unwrap();
         assert!(status.success(), "{said}");
         let kubeconfig = folder.path().join("kubeconfig");
-        let kube = Self { script, folder, kubeconfig };
-        kube.admin(&["create", "namespace", "warm-up"], "");
-        kube
+        Self { script, folder, kubeconfig }
+    }
+
+    /// The controllers end at once where they were started too early, and nobody starts them again.
+    fn is_controlled(&self) -> bool {
+        self.admin(&["create", "namespace", "warm-up"], "");
+        self.apply(&deployment("warm-up", "warm-up", 1));
+        (0..150).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            self.get("warm-up", "deployments.apps/warm-up")["status"]["replicas"] == 1
+        })
     }
 
     /// kubectl as the administrator; its output.
@@ -116,6 +131,17 @@ impl Drop for Kube {
     fn drop(&mut self) {
         let _ = Command::new(&self.script).arg("stop").arg(self.folder.path()).status();
     }
+}
+
+/// The first of four free ports in a row, which the script takes.
+fn four_ports() -> u16 {
+    let listen = |port: u16| TcpListener::bind(("127.0.0.1", port));
+    let row = || {
+        let first = listen(0).ok()?.local_addr().ok()?.port();
+        let all: Result<Vec<_>, _> = (first..first.checked_add(4)?).map(listen).collect();
+        all.ok().map(|_| first)
+    };
+    (0..100).find_map(|_| row()).expect("four free ports in a row")
 }
 
 /// A deployment on the only machine. Nobody waits for its pods to end, since no kubelet ends them.

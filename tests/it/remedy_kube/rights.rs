@@ -14,8 +14,8 @@ use crate::remedy_desk::driver::{Bench, settings};
 const ACTIONS: [(ActionKind, Resource, &str); 5] = [
     (ActionKind::ScaleOut, Resource::Latent, "get deployments/scale"),
     (ActionKind::ResizeTemplate, Resource::Memory, "patch deployments"),
-    (ActionKind::CniBandwidth, Resource::Network, "patch deployments"),
     (ActionKind::CiliumBandwidth, Resource::Network, "patch pods"),
+    (ActionKind::CniBandwidth, Resource::Network, "patch deployments"),
     (ActionKind::AutoscalerFloor, Resource::Latent, "patch horizontalpodautoscalers"),
 ];
 
@@ -26,6 +26,9 @@ fn arrange(kube: &Kube, kind: ActionKind) {
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "cilium-config", "namespace": "kube-system" },
             "data": { "enable-bandwidth-manager": "true" },
         })),
+        ActionKind::CniBandwidth => {
+            kube.admin(&["delete", "-n", "kube-system", "configmap/cilium-config"], "");
+        }
         ActionKind::AutoscalerFloor => {
             let autoscale = ["autoscale", "-n", "rights", "deployments.apps/web", "--min=2", "--max=6"];
             kube.admin(&[&autoscale[..], &["--cpu-percent=80"]].concat(), "");
@@ -81,6 +84,8 @@ fn the_manifest_is_enough_and_no_more() {
         blame(&desk, resource);
         desk.carry_out(of_kind(kind));
         assert_eq!(desk.outcome(), Outcome::Applied, "{kind:?}: {:?}", desk.words());
+        // Not before it has given its lease back.
+        desk.done_or_verifying();
         drop(desk);
         kube.at_rest("rights");
         kube.play_the_kubelet("rights");
