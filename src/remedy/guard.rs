@@ -261,8 +261,7 @@ impl Guard {
             Confirmation::TypeWithReason(_) => {}
         }
         if plan.second_person {
-            let other =
-                |name: &Clean| !name.as_str().trim().is_empty() && Some(name) != around.operator.as_ref();
+            let other = |name: &Clean| is_other(name.as_str(), around.operator.as_ref());
             if !approval.second.as_ref().is_some_and(other) {
                 return refuse("a second person has to approve this, by another name than yours");
             }
@@ -323,6 +322,14 @@ impl Ticket {
         let generation = fresh.generation();
         Ok(Permit { plan: self.plan, bound: self.bound, approval: self.approval, generation })
     }
+}
+
+/// Whether `name` is somebody's, and not the operator's, who is known as user and machine (`kim@bastion`).
+fn is_other(name: &str, operator: Option<&Clean>) -> bool {
+    let operator = operator.map_or("", Clean::as_str);
+    let user = operator.split('@').next().unwrap_or_default();
+    let name = name.trim();
+    !name.is_empty() && ![operator, user].iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 /// `length` after `moment`.

@@ -243,6 +243,21 @@ fn what_takes_back_is_neither_counted_nor_doubted() {
 }
 
 #[test]
+fn the_second_person_is_another_one() {
+    let kim = Clean::new("kim@bastion");
+    for (name, is) in [
+        ("sam", true),
+        (" kim ", false),
+        ("Kim@bastion", false),
+        ("kim@laptop", true),
+        ("  ", false),
+        ("", false),
+    ] {
+        assert_eq!(is_other(name, Some(&kim)), is, "{name:?}");
+    }
+}
+
+#[test]
 fn what_the_configuration_does_not_name_is_not_shown() {
     let present = |change: &dyn Fn(&mut RemedySettings), kind| {
         let mut settings = settings();

@@ -3,10 +3,11 @@
 //! What reads is here as typed questions; the one function that writes takes a [`Permit`], which only the
 //! guard can make.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -26,6 +27,9 @@ const REQUEST_TIMEOUT: &str = "--request-timeout=10s";
 pub const READ_LIMIT: Duration = Duration::from_secs(10);
 /// A write is killed after this long: `kubectl scale` goes on with conflicts for five minutes by itself.
 pub const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
+/// That the server does not have a kind is believed for this long: operators are seldom installed.
+const LACKING: Duration = Duration::from_secs(300);
 
 /// Variables that children get: no others, so that no configuration that nobody looked at changes what a
 /// command means.
@@ -62,6 +66,8 @@ pub struct Kubectl {
     context: ContextName,
     env: Vec<(OsString, OsString)>,
     log: Arc<CommandLog>,
+    /// Kinds that the server did not have when it was asked.
+    lacking: Mutex<BTreeMap<&'static str, Instant>>,
 }
 
 impl Kubectl {
@@ -95,7 +101,7 @@ impl Kubectl {
             env.push((name.into(), value.into()));
         }
         env.push(("KUBECONFIG".into(), kubeconfig.clone().into()));
-        Ok(Self { program, kubeconfig, context, env, log })
+        Ok(Self { program, kubeconfig, context, env, log, lacking: Mutex::default() })
     }
 
     /// The context.
@@ -154,9 +160,19 @@ impl Kubectl {
         self.json(Some(namespace), &["get", &object, "-o", "json", "--show-managed-fields"]).await
     }
 
-    /// All objects of `kinds` (plurals with their groups) in a namespace, or of the cluster.
+    /// All objects of `kinds` (plurals with their groups) in a namespace, or of the cluster. That the
+    /// server does not have a kind is remembered for a while: to be told so, kubectl reads anew all that
+    /// the server has.
     pub async fn list(&self, namespace: Option<&Label>, kinds: &'static str) -> Result<Value, ReadError> {
-        self.json(namespace, &["get", kinds, "-o", "json"]).await
+        let lacks = |asked: &Instant| asked.elapsed() < LACKING;
+        if self.lacking.lock().unwrap_or_else(PoisonError::into_inner).get(kinds).is_some_and(lacks) {
+            return Err(ReadError::NoType(Clean::new(kinds)));
+        }
+        let list = self.json(namespace, &["get", kinds, "-o", "json"]).await;
+        if matches!(list, Err(ReadError::NoType(_))) {
+            self.lacking.lock().unwrap_or_else(PoisonError::into_inner).insert(kinds, Instant::now());
+        }
+        list
     }
 
     /// All pods of a machine, whatever their namespace.

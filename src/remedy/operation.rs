@@ -76,6 +76,8 @@ pub struct Operation {
     pub changes: Vec<Change>,
     /// Who approved it.
     pub by: Clean,
+    /// Who approved it as the second person, where one was needed.
+    pub second: Option<Clean>,
     /// When the command was started.
     pub started: Timestamp,
     /// How far it is.

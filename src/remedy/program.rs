@@ -49,6 +49,9 @@ pub enum ProgramError {
 impl Program {
     /// The program at `path`.
     ///
+    /// Nobody but root and who runs this may own it or anything on the way to it, and others may write
+    /// only to folders that are sticky (`/tmp`), where they cannot replace what is not theirs.
+    ///
     /// # Errors
     /// The path is relative, or the program or a folder on the way to it could be changed by others.
     pub fn at(path: &Path) -> Result<Self, ProgramError> {
@@ -61,15 +64,10 @@ impl Program {
         if !about.is_file() || about.mode() & RUN == 0 {
             return Err(ProgramError::NotAProgram(file));
         }
-        safe(&file, &about)?;
         // Both where the link is and where it leads to: either could be made to lead elsewhere.
         for place in [path, &file] {
-            for (distance, folder) in place.ancestors().skip(1).enumerate() {
-                let about = folder.metadata().map_err(missing)?;
-                let sticky_above = distance > 0 && about.mode() & STICKY != 0;
-                if about.mode() & OTHERS_WRITE != 0 && !sticky_above {
-                    return Err(ProgramError::Unsafe(folder.to_owned()));
-                }
+            for step in place.ancestors() {
+                safe(step, &step.symlink_metadata().map_err(missing)?)?;
             }
         }
         if path.to_str().is_none() {
@@ -98,10 +96,12 @@ impl Program {
     }
 }
 
-/// Not to be written by others, and owned by root or by who runs this.
+/// Owned by root or by who runs this, and not to be written by others. A link has no mode of its own.
 fn safe(path: &Path, about: &Metadata) -> Result<(), ProgramError> {
     let me = rustix::process::geteuid().as_raw();
-    if about.mode() & OTHERS_WRITE != 0 || ![0, me].contains(&about.uid()) {
+    let open = !about.is_symlink() && about.mode() & OTHERS_WRITE != 0;
+    let sticky = about.is_dir() && about.mode() & STICKY != 0;
+    if (open && !sticky) || ![0, me].contains(&about.uid()) {
         return Err(ProgramError::Unsafe(path.to_owned()));
     }
     Ok(())
@@ -135,14 +135,52 @@ mod tests {
         symlink(&tool, link.join("tool")).unwrap();
         assert_eq!(Program::at(&link.join("tool")).unwrap().path(), link.join("tool"));
         // The file, its folder, the link's folder.
-        for (path, good, bad) in [(&tool, 0o755, 0o757), (&bin, 0o755, 0o1777), (&link, 0o700, 0o707)] {
+        for (path, good, bad) in [(&tool, 0o755, 0o1757), (&bin, 0o755, 0o777), (&link, 0o700, 0o707)] {
             mode(path, bad);
             let refused = Program::at(&link.join("tool")).unwrap_err();
             assert!(matches!(&refused, ProgramError::Unsafe(at) if at == path), "{refused}");
             mode(path, good);
         }
+        // In a sticky folder others cannot replace what is not theirs …
+        mode(&bin, 0o1777);
+        assert_eq!(Program::at(&tool).unwrap().path(), tool);
+        assert_eq!(Program::at(&link.join("tool")).unwrap().path(), link.join("tool"));
+        mode(&bin, 0o755);
         assert!(matches!(Program::at(Path::new("tool")), Err(ProgramError::Relative(_))));
         assert!(matches!(Program::at(&bin.join("none")), Err(ProgramError::Missing { .. })));
+    }
+
+    /// … but may have put it there themselves: a program, a link to one, or a folder with one.
+    #[test]
+    fn what_others_own_is_refused_in_a_sticky_folder() {
+        use std::os::unix::fs::{chown, lchown};
+        const OTHER: Option<u32> = Some(54_321);
+        let temp = tempfile::tempdir().unwrap();
+        let sticky = temp.path().join("sticky");
+        let (folder, tool, link) = (sticky.join("folder"), sticky.join("tool"), sticky.join("link"));
+        fs::create_dir_all(&folder).unwrap();
+        for path in [&tool, &folder.join("tool")] {
+            fs::write(path, "").unwrap();
+            mode(path, 0o755);
+        }
+        mode(&folder, 0o755);
+        mode(&sticky, 0o1777);
+        symlink(&tool, &link).unwrap();
+        for path in [&tool, &link, &folder.join("tool")] {
+            Program::at(path).unwrap();
+        }
+        if lchown(&link, OTHER, None).is_err() {
+            eprintln!("skipped: only root gives files away");
+            return;
+        }
+        chown(&folder, OTHER, None).unwrap();
+        for (path, at) in [(&link, &link), (&folder.join("tool"), &folder)] {
+            let refused = Program::at(path).unwrap_err();
+            assert!(matches!(&refused, ProgramError::Unsafe(found) if found == at), "{refused}");
+        }
+        Program::at(&tool).unwrap();
+        chown(&tool, OTHER, None).unwrap();
+        assert!(matches!(Program::at(&tool), Err(ProgramError::Unsafe(found)) if found == tool));
     }
 
     #[test]

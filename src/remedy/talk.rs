@@ -78,6 +78,13 @@ pub enum Told {
     Armed(Option<Timestamp>),
     /// An operation is new or went on.
     Operation(Arc<Operation>),
+    /// How the predictions of operations came out that are too old to be told one by one.
+    Predictions {
+        /// How many measured tails lay in the predicted interval.
+        hits: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// A command was started or ended.
     Command(CommandRecord),
     /// Something was refused or failed, and why.

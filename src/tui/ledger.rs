@@ -32,6 +32,8 @@ pub struct Ledger {
     until: Option<Timestamp>,
     /// Oldest first.
     operations: Vec<Arc<Operation>>,
+    /// Hits among the predictions of operations that are not kept, and how many those are.
+    earlier: (usize, usize),
     /// Oldest first.
     commands: VecDeque<CommandRecord>,
     /// The last refusal that nothing has followed yet.
@@ -48,6 +50,7 @@ impl Ledger {
                 self.refusal = None;
                 self.operation(Arc::clone(operation));
             }
+            Told::Predictions { hits, of } => self.earlier = (self.earlier.0 + hits, self.earlier.1 + of),
             Told::Command(record) => self.command(record.clone()),
             Told::Refused { what, why } => {
                 self.refusal = Some(Refusal { what: what.clone(), why: why.clone(), at: now });
@@ -66,7 +69,7 @@ impl Ledger {
         self.operations.insert(at, operation);
         if self.operations.len() > MOST_OPERATIONS {
             let over = self.operations.iter().position(|o| o.phase == Phase::Done).unwrap_or(0);
-            self.operations.remove(over);
+            self.earlier = counted(self.earlier, &self.operations.remove(over));
         }
     }
 
@@ -111,7 +114,14 @@ impl Ledger {
 
     /// How many measured tails lay in their predicted intervals, and of how many that is known.
     pub fn calibration(&self) -> (usize, usize) {
-        let hits = self.operations.iter().filter_map(|o| o.verification.as_ref()?.hit);
-        hits.fold((0, 0), |(inside, all), hit| (inside + usize::from(hit), all + 1))
+        self.operations.iter().fold(self.earlier, |sum, operation| counted(sum, operation))
+    }
+}
+
+/// The hits and the predictions so far, and one operation more.
+fn counted((hits, of): (usize, usize), operation: &Operation) -> (usize, usize) {
+    match operation.verification.as_ref().and_then(|seen| seen.hit) {
+        Some(hit) => (hits + usize::from(hit), of + 1),
+        None => (hits, of),
     }
 }

@@ -1,4 +1,4 @@
-//! C1 and C2, less bandwidth for a service that sends too much: annotations that the CNI's bandwidth
+//! C1 and C2, less bandwidth for whoever sends most beside the victim: annotations that the CNI's bandwidth
 //! plugin reads when a pod starts, or Cilium's bandwidth manager at any time.
 //!
 //! The annotation is in bits per second. Some clouds read bytes, others ignore it; the settle check and
@@ -21,34 +21,50 @@ const SHARE: f64 = 0.5;
 const LEAST: f64 = 1e6;
 
 /// The limit for a pod, in whole megabits.
-fn limit(want: &Want<'_>) -> Result<Quantity, Unfit> {
-    let sends = want.sends.filter(|sends| *sends > 0.0).ok_or_else(|| {
-        Unfit::because(format!(
-            "what {} sends is not measured, so that no limit on it can be sized",
-            want.service
-        ))
-    })?;
-    let bits = (sends * 8.0 * SHARE).max(LEAST);
-    Ok(Quantity::whole((bits / 1e6).ceil() as u64 * 1_000_000))
+fn limit(want: &Want<'_>, before: Option<&str>) -> Result<Quantity, Unfit> {
+    let sends = want.sends.unwrap_or(0.0) * 8.0;
+    let limit = ((sends * SHARE).max(LEAST) / 1e6).ceil() as u64 * 1_000_000;
+    if limit as f64 >= sends {
+        return Err(Unfit::because(format!(
+            "{} sends {:.1} Mbit/s: a limit on it would change nothing",
+            want.service,
+            sends / 1e6
+        )));
+    }
+    if before.and_then(|text| Quantity::parse(text).ok()).is_some_and(|now| now.as_f64() <= limit as f64) {
+        return Err(Unfit::because(format!(
+            "{} is limited to {} bit/s already",
+            want.service,
+            before.unwrap_or_default()
+        )));
+    }
+    Ok(Quantity::whole(limit))
 }
 
 fn why(want: &Want<'_>) -> Clean {
     let sends = want.sends.unwrap_or(0.0) * 8.0 / 1e6;
-    Clean::new(&format!("each of its replicas sends {sends:.0} Mbit/s; half of that stays for it"))
+    Clean::capped(
+        &format!(
+            "beside {}, {} sends most: {sends:.0} Mbit/s from each of its replicas; half of that stays for it",
+            want.victim, want.service
+        ),
+        300,
+    )
 }
 
 /// C1: in the pod template, for new pods.
 ///
 /// # Errors
-/// What the service sends is not measured.
+/// The service sends too little for a limit to help, or has one.
 pub fn of_template(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
     if site.cilium == Some(true) {
         // That does it without a restart.
         return Err(Unfit::Silent);
     }
-    let limit = limit(want)?.decimal();
     let key = BandwidthKey::Egress;
     let (parent, annotations) = ("/spec/template/metadata", "/spec/template/metadata/annotations");
+    let before = site.object.map(annotations).and_then(|map| map.get(key.key())).and_then(Value::as_str);
+    let limit = limit(want, before)?.decimal();
     let field = match site.object.map(annotations) {
         Some(map) => {
             let before = map.get(key.key()).cloned();
@@ -59,7 +75,6 @@ pub fn of_template(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
             Field { path: annotations.to_owned(), before: None, after: Some(json!({ (key.key()): limit })) }
         }
     };
-    let before = site.object.map(annotations).and_then(|map| map.get(key.key())).and_then(Value::as_str);
     let mut obstacles = site.obstacles(&["f:spec", "f:template", "f:metadata", "f:annotations"]);
     obstacles.push(obstacle(
         Weight::Warning,
@@ -86,7 +101,7 @@ pub fn of_template(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
 /// C2: on one running pod.
 ///
 /// # Errors
-/// Cilium's bandwidth manager is not on, no pod runs, or what the service sends is not measured.
+/// Cilium's bandwidth manager is not on, no pod runs, or the service sends too little or has a limit.
 pub fn of_pod(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
     match site.cilium {
         Some(true) => {}
@@ -100,9 +115,9 @@ pub fn of_pod(site: &Site<'_>, want: &Want<'_>) -> Result<Draft, Unfit> {
     let Some(pod) = site.pods.iter().filter(running).find(on_node) else {
         return Err(Unfit::because(format!("no pod of {} runs", site.object.name())));
     };
-    let limit = limit(want)?.decimal();
     let key = BandwidthKey::Egress;
     let before = pod.annotation(key.key());
+    let limit = limit(want, before)?.decimal();
     let mut obstacles = vec![obstacle(Weight::Note, "lost when the pod is replaced")];
     if site.pods.len() > 1 {
         obstacles

@@ -13,8 +13,10 @@ use crate::remedy::write::Write;
 /// What is wanted: the blamed service and resource, and by whose measure.
 #[derive(Clone, Copy)]
 pub struct Want<'a> {
-    /// The service.
+    /// The service that is changed.
     pub service: &'a ServiceName,
+    /// The blamed one: the same, unless a neighbour of it is limited.
+    pub victim: &'a ServiceName,
     /// The resource.
     pub resource: Resource,
     /// Its machine, where the verdict names one.

@@ -1,6 +1,7 @@
 //! The catalogue: one file per kind of action, each of which works out from what was read what it would
 //! change, by how much, and what stands against it.
 
+pub mod aggressor;
 pub mod amount;
 pub mod bandwidth;
 pub mod draft;

@@ -118,6 +118,7 @@ fn drawn(
         site,
         &Want {
             service: &service,
+            victim: &ServiceName::new("db"),
             resource,
             node: None,
             cause: None,
@@ -292,6 +293,22 @@ fn with_cilium_a_running_pod_is_limited_and_without_it_the_template() {
     let words = pod.write.words(Mode::Real).unwrap();
     assert_eq!(words.last().unwrap(), "kubernetes.io/egress-bandwidth=40M");
     assert!(words.contains(&"--resource-version=5".to_owned()), "{words:?}");
+    assert_eq!(
+        pod.why.as_str(),
+        "beside db, web sends most: 80 Mbit/s from each of its replicas; half of that stays for it"
+    );
+    // Twice is once.
+    let mut limited = view.clone();
+    let pods = ["web-1", "web-2"].map(|name| {
+        let metadata =
+            json!({ "labels": { "app": "web" }, "annotations": { "kubernetes.io/egress-bandwidth": "40M" } });
+        object("Pod", name, json!({ "metadata": metadata, "status": { "phase": "Running" } }))
+    });
+    limited.pods = pods.to_vec();
+    let mut again = self::site(&limited);
+    again.cilium = Some(true);
+    let refused = drawn(ActionKind::CiliumBandwidth, &again, Resource::Network, None);
+    assert_eq!(refused, Err(Unfit::because("web is limited to 40M bit/s already")));
 }
 
 #[test]

@@ -1,11 +1,41 @@
 //! A namespace as it was read at one moment: what a proposal is worked out from.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::object::Object;
 use crate::domain::{Clean, Timestamp};
 use crate::remedy::kubectl::{Kubectl, ReadError};
 use crate::remedy::names::Label;
+
+/// What every cluster has, in the order in which it is taken apart; each word is one question.
+const KINDS: [&str; 6] = [
+    "deployments.apps,statefulsets.apps",
+    "pods",
+    "horizontalpodautoscalers.autoscaling",
+    "resourcequotas",
+    "limitranges",
+    "poddisruptionbudgets.policy",
+];
+/// All of it in one question: each is a process of its own.
+const TOGETHER: &str = "deployments.apps,statefulsets.apps,pods,horizontalpodautoscalers.autoscaling,resourcequotas,limitranges,poddisruptionbudgets.policy";
+
+/// A list of several kinds as one list for each of [`KINDS`].
+fn by_kind(list: &Value) -> [Value; 6] {
+    let mut lists: [Vec<Value>; 6] = Default::default();
+    for item in list["items"].as_array().into_iter().flatten() {
+        let at = match item["kind"].as_str() {
+            Some("Deployment" | "StatefulSet") => 0,
+            Some("Pod") => 1,
+            Some("HorizontalPodAutoscaler") => 2,
+            Some("ResourceQuota") => 3,
+            Some("LimitRange") => 4,
+            Some("PodDisruptionBudget") => 5,
+            _ => continue,
+        };
+        lists[at].push(item.clone());
+    }
+    lists.map(|items| json!({ "items": items }))
+}
 
 /// The objects of a namespace that matter to actions, and the machines.
 #[derive(Clone, Debug)]
@@ -46,26 +76,28 @@ impl View {
     /// read is a gap.
     pub async fn read(kubectl: &Kubectl, namespace: &Label) -> Result<Self, ReadError> {
         let list = |kinds| kubectl.list(Some(namespace), kinds);
-        // Four at a time: each is a process of its own.
-        let (workloads, pods, autoscalers, quotas) = tokio::join!(
-            list("deployments.apps,statefulsets.apps"),
-            list("pods"),
-            list("horizontalpodautoscalers.autoscaling"),
-            list("resourcequotas"),
-        );
-        let (workloads, pods) = (workloads?, pods?);
-        let (scaled_objects, vertical, limits, budgets) = tokio::join!(
+        let (together, scaled_objects, vertical, nodes, versions) = tokio::join!(
+            list(TOGETHER),
             list("scaledobjects.keda.sh"),
             list("verticalpodautoscalers.autoscaling.k8s.io"),
-            list("limitranges"),
-            list("poddisruptionbudgets.policy"),
+            kubectl.list(None, "nodes"),
+            kubectl.versions(),
         );
-        let (nodes, versions) = tokio::join!(kubectl.list(None, "nodes"), kubectl.versions());
+        let [workloads, pods, autoscalers, quotas, limits, budgets] = match together {
+            Ok(list) => by_kind(&list).map(Ok),
+            // One of them may not be read, or all together are too much: each by itself.
+            Err(_) => {
+                let (workloads, pods, autoscalers) =
+                    tokio::join!(list(KINDS[0]), list(KINDS[1]), list(KINDS[2]));
+                let (quotas, limits, budgets) = tokio::join!(list(KINDS[3]), list(KINDS[4]), list(KINDS[5]));
+                [workloads, pods, autoscalers, quotas, limits, budgets]
+            }
+        };
         let mut view = Self {
             namespace: namespace.clone(),
             at: Timestamp::now(),
-            workloads: Object::list(workloads),
-            pods: Object::list(pods),
+            workloads: Object::list(workloads?),
+            pods: Object::list(pods?),
             autoscalers: Vec::new(),
             scaled_objects: Vec::new(),
             vertical: Vec::new(),

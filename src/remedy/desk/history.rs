@@ -102,11 +102,16 @@ impl Desk {
     /// Tells of past operations, and reads what became of those whose process died.
     pub(super) fn recall(&mut self) {
         let now = self.clock.wall();
+        let (mut hits, mut of) = (0, 0);
         for past in past(&self.journal.entries()) {
             let Past { mut kept, intent, started, decided } = past;
             let age = now.duration_since(kept.operation.started).unsigned_abs();
             let orphan = !decided && is_gone(&intent.actor, age);
             if age > RECENT && !orphan {
+                if let Some(hit) = kept.operation.verification.and_then(|seen| seen.hit) {
+                    hits += usize::from(hit);
+                    of += 1;
+                }
                 continue;
             }
             let fresh =
@@ -130,6 +135,9 @@ impl Desk {
                     runner.recover(&intent, started, tell).await;
                 });
             }
+        }
+        if of > 0 {
+            self.tell(Told::Predictions { hits, of });
         }
     }
 }

@@ -55,7 +55,7 @@ pub async fn machine_draft(
         let pod = site.pods.iter().find(|pod| pod.text("/spec/nodeName") == node);
         let pod = pod.ok_or_else(|| Unfit::because(format!("no pod of {} runs on {node}", basis.service)))?;
         let victim = tenant(remote, &node, context, pod).await?;
-        let sends = basis.sends.filter(|sends| *sends > 0.0);
+        let sends = basis.sends.get(&basis.service).copied().filter(|sends| *sends > 0.0);
         let sends = sends.ok_or_else(|| told(format!("what {} sends is not measured", basis.service)))?;
         let address = pod.text("/status/podIP").parse().map_err(|_| told("the pod has no IPv4 address"))?;
         let interface = machine.way_out.clone();

@@ -1,10 +1,12 @@
 //! From a verdict to proposals.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::machines::machine_draft;
 use super::{Desk, Inner};
 use crate::domain::{Clean, Culprit, NodeName, Resource, ResourceCause, ServiceName, Verdict, VerdictKind};
+use crate::remedy::catalogue::aggressor::{Aggressor, aggressor};
 use crate::remedy::catalogue::site::NoSite;
 use crate::remedy::catalogue::{Draft, Site, Unfit, Want, against, draft};
 use crate::remedy::cluster::View;
@@ -35,21 +37,23 @@ pub struct Basis {
     pub node: Option<NodeName>,
     pub cause: Option<ResourceCause>,
     pub excess: f64,
-    pub sends: Option<f64>,
+    /// What each replica of each service sends, bytes per second.
+    pub sends: Arc<BTreeMap<ServiceName, f64>>,
     pub forecast: Option<Arc<dyn Forecast>>,
     pub settings: Arc<RemedySettings>,
     pub verdict: Arc<Verdict>,
 }
 
 impl Basis {
-    fn want(&self) -> Want<'_> {
+    fn want<'a>(&'a self, beside: Option<&'a Aggressor>) -> Want<'a> {
         Want {
-            service: &self.service,
+            service: beside.map_or(&self.service, |beside| &beside.service),
+            victim: &self.service,
             resource: self.resource,
-            node: self.node.as_ref(),
+            node: beside.map(|beside| &beside.node).or(self.node.as_ref()),
             cause: self.cause.as_ref(),
             excess: self.excess,
-            sends: self.sends,
+            sends: beside.map(|beside| beside.sends),
             forecast: self.forecast.as_deref(),
             settings: &self.settings,
         }
@@ -71,12 +75,18 @@ impl Basis {
             let remote = remote.as_ref().map_err(|why| Unfit::Told(why.clone()))?;
             return Ok(Drafted::Machine(machine_draft(kubectl, remote, views, self).await?));
         }
-        let site = Site::read(kubectl, views, &self.service, self.wide()).await;
-        let mut site = site.map_err(|why| Unfit::because(no_site(&self.service, &why)))?;
-        if matches!(self.kind, ActionKind::CiliumBandwidth | ActionKind::CniBandwidth) {
+        let limits_a_neighbour = matches!(self.kind, ActionKind::CiliumBandwidth | ActionKind::CniBandwidth);
+        let beside = match limits_a_neighbour {
+            true => Some(aggressor(views, &self.service, self.node.as_ref(), &self.sends)?),
+            false => None,
+        };
+        let want = self.want(beside.as_ref());
+        let site = Site::read(kubectl, views, want.service, self.wide()).await;
+        let mut site = site.map_err(|why| Unfit::because(no_site(want.service, &why)))?;
+        if limits_a_neighbour {
             site.cilium = kubectl.cilium_limits_bandwidth().await.ok();
         }
-        Ok(Drafted::Object(draft(self.kind, &site, &self.want())?))
+        Ok(Drafted::Object(draft(self.kind, &site, &want)?))
     }
 }
 
@@ -236,6 +246,7 @@ pub fn bases(
     }
     let observed = verdict.slo.observed_ms.unwrap_or(verdict.slo.objective_ms);
     let excess = (observed / verdict.slo.objective_ms).max(1.0);
+    let sends = Arc::new(readings.map(|readings| readings.sends.clone()).unwrap_or_default());
     let mut bases: Vec<Basis> = Vec::new();
     for culprit in blamed {
         let own = culprit.resources.iter().take(RESOURCES).map(|cause| (cause.resource, Some(cause)));
@@ -250,15 +261,14 @@ pub fn bases(
                 if bases.iter().any(|basis| basis.kind == *kind && basis.service == culprit.service) {
                     continue;
                 }
-                let (service, sends) = aggressor(*kind, &culprit.service, readings);
                 bases.push(Basis {
                     kind: *kind,
-                    service,
+                    service: culprit.service.clone(),
                     resource,
                     node: culprit.node.clone(),
                     cause: cause.cloned(),
                     excess: if excess.is_finite() { excess } else { 1.0 },
-                    sends,
+                    sends: sends.clone(),
                     forecast: forecast.cloned(),
                     settings: settings.clone(),
                     verdict: verdict.clone(),
@@ -267,25 +277,4 @@ pub fn bases(
         }
     }
     (bases, notes)
-}
-
-/// Whose bandwidth is limited: not the victim's, but that of whoever sends most.
-fn aggressor(
-    kind: ActionKind,
-    victim: &ServiceName,
-    readings: Option<&Readings>,
-) -> (ServiceName, Option<f64>) {
-    if kind == ActionKind::HostBandwidth {
-        // A share is kept for the victim, by what it sends itself.
-        return (victim.clone(), readings.and_then(|readings| readings.sends.get(victim).copied()));
-    }
-    if !matches!(kind, ActionKind::CiliumBandwidth | ActionKind::CniBandwidth) {
-        return (victim.clone(), None);
-    }
-    let others =
-        readings.iter().flat_map(|readings| &readings.sends).filter(|(service, _)| *service != victim);
-    match others.max_by(|a, b| a.1.total_cmp(b.1)) {
-        Some((service, sends)) => (service.clone(), Some(*sends)),
-        None => (victim.clone(), None),
-    }
 }

@@ -138,23 +138,24 @@ fn words(end: &Ending) -> &Clean {
 
 /// What one read says; `None` if it has to be read again.
 fn judge(standing: Standing, kept: &Kept, end: &Ending, late: bool) -> Option<Outcome> {
+    let not = |why: Clean| Some(Outcome::NotApplied(why));
     match standing {
         Standing::After => Some(Outcome::Applied),
         Standing::Before => match &kept.result {
-            _ if kept.reverted.is_some() => {
-                Some(Outcome::NotApplied(Clean::new("it was done, and has taken itself back since")))
-            }
-            Some((_, why)) => Some(Outcome::NotApplied(why.clone())),
-            // Begun and not ended, and nobody holds the lock: it was stopped, and will not go on.
-            None if kept.begun => {
-                Some(Outcome::NotApplied(Clean::new("it was stopped before it had changed anything")))
-            }
-            // What was sent when the session was lost may still arrive.
-            None if matches!(end, Ending::Lost(_)) && !late => None,
-            None if matches!(end, Ending::Script(Exit::Done, _)) => Some(Outcome::NotApplied(Clean::new(
-                "it was said to be done, but the machine does not show it",
-            ))),
-            None => Some(Outcome::NotApplied(words(end).clone())),
+            _ if kept.reverted.is_some() => not("it was done, and has taken itself back since".into()),
+            Some((Exit::Done, _)) => not("it was done, and somebody has put it back since".into()),
+            Some((_, why)) => not(why.clone()),
+            None => match end {
+                Ending::Script(Exit::Done, _) => {
+                    not("it was said to be done, but the machine does not show it".into())
+                }
+                Ending::Script(_, why) => not(why.clone()),
+                // Nobody holds the lock: it was stopped, and will not go on.
+                _ if kept.begun => not("it was stopped before it had changed anything".into()),
+                // What was sent when the session was lost may still arrive.
+                _ if !late => None,
+                _ => not(words(end).clone()),
+            },
         },
         Standing::Neither(seen) => {
             Some(Outcome::Unknown(Clean::capped(&format!("neither the old nor the new values: {seen}"), 500)))
@@ -183,7 +184,8 @@ mod tests {
         let not = |why: &str| Some(Outcome::NotApplied(Clean::new(why)));
         // A script that says it is done has not done it unless that shows, and one that is lost may have.
         assert_eq!(of(Standing::After, kept(None, true, false), true, false), Some(Outcome::Applied));
-        assert_eq!(of(Standing::Before, kept(Some(Exit::Done), true, false), false, false), not("absent"));
+        let back = not("it was done, and somebody has put it back since");
+        assert_eq!(of(Standing::Before, kept(Some(Exit::Done), true, false), false, false), back);
         assert_eq!(of(Standing::Before, kept(Some(Exit::Changed), true, false), false, false), not("absent"));
         assert!(matches!(
             of(Standing::Before, kept(None, true, false), true, false),

@@ -210,7 +210,7 @@ pub(super) fn before(state: &State, told: &Told) -> Before {
 pub(super) fn told(state: &mut State, told: &Told, before: &Before) -> Vec<Effect> {
     match told {
         Told::Standing(_) if state.screen == Screen::Actions => return propose_if_needed(state),
-        Told::Standing(_) | Told::Command(_) => {}
+        Told::Standing(_) | Told::Command(_) | Told::Predictions { .. } => {}
         Told::Proposals { slo, .. } => {
             let awaited = state.proposing.remove(slo).is_some();
             if awaited && state.slo.as_ref() == Some(slo) && !state.picked_by_hand {

@@ -208,8 +208,13 @@ impl Bench {
         });
     }
 
-    /// Approves `plan` as it asks for.
+    /// Approves `plan` as it asks for, but for a second person.
     pub fn approve(&self, plan: &Plan) {
+        self.approve_with(plan, None);
+    }
+
+    /// The same, together with somebody.
+    pub fn approve_with(&self, plan: &Plan, second: Option<&str>) {
         let typed = match &plan.confirmation {
             Confirmation::Choose => None,
             Confirmation::Type(name) | Confirmation::TypeWithReason(name) => Some(Clean::new(name)),
@@ -218,7 +223,7 @@ impl Bench {
             digest: plan.digest,
             typed,
             reason: Some(Clean::new("a test")),
-            second: None,
+            second: second.map(Clean::new),
         }));
     }
 

@@ -1,12 +1,15 @@
-//! A real control plane (etcd, kube-apiserver, kube-controller-manager; no kubelet) for one test.
+//! A real control plane (etcd, kube-apiserver, kube-controller-manager; no kubelet), shared by the tests
+//! that run at the same time.
 
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, Weak};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 /// Names the script that starts one.
 pub const SCRIPT: &str = "SAGETOP_KUBE_LAB";
@@ -16,15 +19,37 @@ pub struct Kube {
     script: PathBuf,
     folder: TempDir,
     pub kubeconfig: PathBuf,
+    /// What is looked at again and again is asked for here: a kubectl each time would be most of the work.
+    client: reqwest::Client,
+    runtime: Runtime,
+    server: String,
 }
 
 impl Kube {
+    /// The one that runs, or a new one: it ends with its last user.
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Kube>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let new = Arc::new(Self::start());
+            *shared = Arc::downgrade(&new);
+            new
+        })
+    }
+
     /// Starts one.
     pub fn start() -> Self {
+        // Together they would look for free ports at the same time.
+        static STARTING: Mutex<()> = Mutex::new(());
+        let _one = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let started = (0..3).find_map(|_| Some(Self::attempt()).filter(Self::is_controlled));
+        started.expect("no control plane whose controllers work")
+    }
+
+    fn attempt() -> Self {
         let script = std::env::var_os(SCRIPT).map(PathBuf::from).expect("SAGETOP_KUBE_LAB names the script");
         let folder = tempfile::tempdir().unwrap();
-        // The script takes four ports in a row: those above a free one are most likely free as well.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().min(60_000);
+        let port = four_ports();
         let log = std::fs::File::create(folder.path().join("start.log")).unwrap();
         // Not a pipe: the servers inherit it, and it would never end.
         let output = folder.path().join("start.out");
@@ -40,9 +65,28 @@ impl Kube {
         let said = std::fs::read_to_string(folder.path().join("start.log")).unwrap();
         assert!(status.success(), "{said}");
         let kubeconfig = folder.path().join("kubeconfig");
-        let kube = Self { script, folder, kubeconfig };
-        kube.admin(&["create", "namespace", "warm-up"], "");
-        kube
+        // Its certificate is its own.
+        let client = reqwest::Client::builder().danger_accept_invalid_certs(true).build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Self { script, folder, kubeconfig, client, runtime, server: format!("https://127.0.0.1:{port}") }
+    }
+
+    /// The administrator's answer to a request.
+    fn answer(&self, request: reqwest::RequestBuilder) -> Value {
+        let sent = request.bearer_auth("admintok").header("Content-Type", "application/json");
+        let text = self.runtime.block_on(async { sent.send().await.unwrap().text().await.unwrap() });
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// The controllers end at once where they were started too early, and nobody starts them again.
+    fn is_controlled(&self) -> bool {
+        self.admin(&["create", "namespace", "warm-up"], "");
+        self.apply(&deployment("warm-up", "warm-up", 1));
+        (0..150).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            self.get("warm-up", "deployments.apps/warm-up")["status"]["replicas"] == 1
+        })
     }
 
     /// kubectl as the administrator; its output.
@@ -69,27 +113,25 @@ impl Kube {
         (ended.status.success(), text(&ended.stdout) + &text(&ended.stderr))
     }
 
-    /// An object.
+    /// An object, or all of a kind.
     pub fn get(&self, namespace: &str, what: &str) -> Value {
-        serde_json::from_str(&self.admin(&["get", what, "-n", namespace, "-o", "json"], "")).unwrap()
+        self.answer(self.client.get(format!("{}{}", self.server, path(namespace, what))))
     }
 
     pub fn apply(&self, object: &Value) {
         self.admin(&["apply", "-f", "-"], &object.to_string());
     }
 
-    /// A namespace with a deployment `web` of two replicas whose controller has seen it.
+    /// A namespace with deployments `web`, of two replicas, and `db` on the same machine, whose
+    /// controller has seen them.
     pub fn shop(&self, namespace: &str) {
         self.admin(&["create", "namespace", namespace], "");
-        self.apply(&deployment(namespace));
-        for _ in 0..100 {
-            let status = self.get(namespace, "deployments.apps/web")["status"].clone();
-            if status["replicas"] == 2 && status["updatedReplicas"] == 2 {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-        panic!("the controller does not see {namespace}");
+        self.apply(&json!({
+            "apiVersion": "v1",
+            "kind": "List",
+            "items": [deployment(namespace, "web", 2), deployment(namespace, "db", 1)],
+        }));
+        self.replicas(namespace, 2);
     }
 
     /// The kubeconfig of a user with no rights but those that are bound to it.
@@ -107,21 +149,71 @@ impl Drop for Kube {
     }
 }
 
-/// `web`.
-pub fn deployment(namespace: &str) -> Value {
-    let labels = json!({ "app": "web" });
+/// Where the API has an object, or all of a kind.
+fn path(namespace: &str, what: &str) -> String {
+    let (kind, name) =
+        what.split_once('/').map_or((what, String::new()), |(kind, name)| (kind, format!("/{name}")));
+    let (plural, group) = kind.split_once('.').unwrap_or((kind, ""));
+    let root = match group {
+        "" => "/api/v1".to_owned(),
+        "keda.sh" => "/apis/keda.sh/v1alpha1".to_owned(),
+        group => format!("/apis/{group}/v1"),
+    };
+    format!("{root}/namespaces/{namespace}/{plural}{name}")
+}
+
+/// The first of four free ports in a row, which the script takes.
+fn four_ports() -> u16 {
+    let listen = |port: u16| TcpListener::bind(("127.0.0.1", port));
+    let row = || {
+        let first = listen(0).ok()?.local_addr().ok()?.port();
+        let all: Result<Vec<_>, _> = (first..first.checked_add(4)?).map(listen).collect();
+        all.ok().map(|_| first)
+    };
+    (0..100).find_map(|_| row()).expect("four free ports in a row")
+}
+
+/// A deployment on the only machine. Nobody waits for its pods to end, since no kubelet ends them.
+pub fn deployment(namespace: &str, name: &str, replicas: u32) -> Value {
+    let labels = json!({ "app": name });
     let resources = json!({ "requests": { "cpu": "100m", "memory": "64Mi" }, "limits": { "cpu": "200m", "memory": "128Mi" } });
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": { "name": "web", "namespace": namespace, "labels": labels },
+        "metadata": { "name": name, "namespace": namespace, "labels": labels },
         "spec": {
-            "replicas": 2,
+            "replicas": replicas,
             "selector": { "matchLabels": labels },
             "template": {
                 "metadata": { "labels": labels },
-                "spec": { "containers": [{ "name": "web", "image": "web:1", "resources": resources }] },
+                "spec": {
+                    "nodeName": "node-1",
+                    "terminationGracePeriodSeconds": 0,
+                    "containers": [{ "name": name, "image": format!("{name}:1"), "resources": resources }],
+                },
             },
+        },
+    })
+}
+
+/// A minimal definition of a kind that an operator would bring along.
+pub fn definition(group: &str, version: &str, kind: &str) -> Value {
+    let (singular, plural) = (kind.to_lowercase(), format!("{}s", kind.to_lowercase()));
+    let schema =
+        json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": format!("{plural}.{group}"),
+            // Asked of groups of Kubernetes' own.
+            "annotations": { "api-approved.kubernetes.io": "unapproved, for a test" },
+        },
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": { "kind": kind, "singular": singular, "plural": plural },
+            "versions": [{ "name": version, "served": true, "storage": true, "schema": schema }],
         },
     })
 }
@@ -143,8 +235,8 @@ pub fn kubectls() -> Vec<PathBuf> {
 
 /// Waiting for controllers.
 impl Kube {
-    fn wait(&self, what: &str, ready: impl Fn() -> bool) {
-        for _ in 0..200 {
+    pub fn wait(&self, what: &str, ready: impl Fn() -> bool) {
+        for _ in 0..600 {
             if ready() {
                 return;
             }
@@ -181,24 +273,20 @@ impl Kube {
     }
 
     /// Makes all pods ready.
-    fn play_the_kubelet(&self, namespace: &str) {
+    pub fn play_the_kubelet(&self, namespace: &str) {
         let pods = self.get(namespace, "pods");
         for pod in pods["items"].as_array().unwrap() {
             let name = pod["metadata"]["name"].as_str().unwrap();
-            let status = json!({ "status": {
-                "phase": "Running",
-                "conditions": [{ "type": "Ready", "status": "True", "lastTransitionTime": "2020-01-01T00:00:00Z" }],
-            } });
-            let file = format!("/api/v1/namespaces/{namespace}/pods/{name}/status");
+            let ready =
+                json!({ "type": "Ready", "status": "True", "lastTransitionTime": "2020-01-01T00:00:00Z" });
+            let file = format!("{}/status", path(namespace, &format!("pods/{name}")));
             let mut whole = pod.clone();
-            whole["status"] = status["status"].clone();
-            let _ = self.try_admin(&["replace", "--raw", &file, "-f", "-"], &whole.to_string());
+            // What is in a list does not say what it is.
+            (whole["apiVersion"], whole["kind"]) = (json!("v1"), json!("Pod"));
+            whole["status"] = json!({ "phase": "Running", "conditions": [ready] });
+            // It may be gone or changed by now.
+            self.answer(self.client.put(format!("{}{file}", self.server)).body(whole.to_string()));
         }
-    }
-
-    /// The quota's controller has counted.
-    pub fn settled_quota(&self, namespace: &str) {
-        self.used_quota(namespace, "2");
     }
 
     /// The quota counts so many pods.

@@ -9,4 +9,5 @@ mod resctrl;
 mod script;
 mod session;
 mod sshd;
+mod sudo;
 mod tree;

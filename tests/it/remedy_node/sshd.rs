@@ -21,10 +21,12 @@ pub struct Sshd {
     folder: TempDir,
     child: Child,
     port: u16,
+    /// Who logs in.
+    user: String,
 }
 
 /// Whether there is a server to be had; says so if not, and fails where it has to be.
-fn installed() -> bool {
+pub fn installed() -> bool {
     let there = Path::new(SSHD).exists() && Command::new("ssh").arg("-V").output().is_ok();
     if !there {
         assert!(std::env::var_os("SAGETOP_CI").is_none(), "`sshd` is not installed");
@@ -34,10 +36,21 @@ fn installed() -> bool {
 }
 
 /// Runs to a good end.
-fn must(program: &str, args: &[&str]) -> String {
+pub fn must(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().unwrap();
     assert!(output.status.success(), "{program} {args:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// A folder with the keys of the server, of a client, and of somebody else.
+pub fn keys() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for key in ["host", "other", "client"] {
+        must("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &path(key)]);
+    }
+    std::fs::copy(path("client.pub"), path("authorized")).unwrap();
+    folder
 }
 
 /// A port that was free a moment ago.
@@ -56,12 +69,7 @@ impl Sshd {
         if !installed() {
             return None;
         }
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        for key in ["host", "other", "client"] {
-            must("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &path(key)]);
-        }
-        std::fs::copy(path("client.pub"), path("authorized")).unwrap();
+        let folder = keys();
         // sudo's own ways would hide the tree's programs: what is behind `sudo -n` is run as it is.
         let bin = folder.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
@@ -80,24 +88,31 @@ impl Sshd {
             // Where it puts itself before anybody has logged in.
             let _ = std::fs::create_dir_all("/run/sshd");
         }
+        let forced = format!("ForceCommand {}\n", folder.path().join("forced").display());
+        Some(Self::serve(folder, &forced, &user(), Command::new(SSHD)))
+    }
+
+    /// A server with the keys in `folder` and `more` lines in its configuration, into which `user` logs
+    /// in. `command` starts it when it gets its arguments.
+    pub fn serve(folder: TempDir, more: &str, user: &str, mut command: Command) -> Self {
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let port = free_port();
         let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nForceCommand {}\n\
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\n{more}\
              UsePAM no\nStrictModes no\nPidFile none\nPermitRootLogin yes\nPasswordAuthentication no\n\
              KbdInteractiveAuthentication no\nLogLevel ERROR\n",
             path("host"),
             path("authorized"),
-            path("forced"),
         );
         std::fs::write(path("sshd_config"), config).unwrap();
-        let child = Command::new(SSHD)
+        let child = command
             .args(["-D", "-e", "-f", &path("sshd_config")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        let server = Self { folder, child, port };
+        let server = Self { folder, child, port, user: user.to_owned() };
         for _ in 0..500 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 break;
@@ -105,10 +120,10 @@ impl Sshd {
             std::thread::sleep(Duration::from_millis(20));
         }
         server.know("host");
-        Some(server)
+        server
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
@@ -140,7 +155,7 @@ impl Sshd {
         Login {
             program: "/usr/bin/ssh".to_owned(),
             config: Some(self.path(&name).into()),
-            user: User::new(&user()).unwrap(),
+            user: User::new(&self.user).unwrap(),
             host: Host::new(host).unwrap(),
         }
     }
@@ -153,7 +168,7 @@ impl Drop for Sshd {
     }
 }
 
-fn script(path: &Path, text: &str) {
+pub fn script(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::write(path, text).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();

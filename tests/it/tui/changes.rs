@@ -153,6 +153,11 @@ fn an_operation_is_followed_to_its_end() {
     }
     driver.engine([op(verified("op-10", 0, 420.0))]);
     shows(&driver, &["420 ms: not as predicted", "2 of 4 tails"]);
+    // Those of last week count as well.
+    driver.engine([told(Told::Predictions { hits: 7, of: 9 })]);
+    shows(&driver, &["9 of 13 tails"]);
+    driver.engine([op(Operation { second: Some(Clean::new("sam")), ..verified("op-9", 0, 168.0) })]);
+    shows(&driver, &["by kim and sam, "]);
 }
 
 #[test]

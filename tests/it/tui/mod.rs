@@ -15,6 +15,8 @@ mod numbers;
 mod pacing;
 mod pictures;
 mod pty;
+mod pty_monkey;
 mod remedies;
 mod remedy_screens;
 mod screens;
+mod terminal;

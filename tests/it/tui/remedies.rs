@@ -196,6 +196,7 @@ pub fn operation(id: &str, seconds_ago: i64) -> Operation {
         target: deployment("recommendationservice"),
         changes: vec![change("replicas", Some("2"), Some("4"))],
         by: Clean::new("kim"),
+        second: None,
         started: now() - SignedDuration::from_secs(seconds_ago),
         phase: Phase::Running,
         outcome: None,

@@ -120,7 +120,9 @@ pub(super) fn details(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
         let label = vec![span(format!("{name:<9}"), c.style(Role::Muted))];
         lines.extend(c.hanging(label, value, style));
     };
-    field("approved", &format!("by {}, {}", o.by, o.started.strftime("%F %H:%M:%S UTC")), text);
+    let second = o.second.as_ref().map_or_else(String::new, |second| format!(" and {second}"));
+    let approved = format!("by {}{second}, {}", o.by, o.started.strftime("%F %H:%M:%S UTC"));
+    field("approved", &approved, text);
     if c.state.slo.as_ref() != Some(&o.slo) {
         field("for", o.slo.as_str(), text);
     }

@@ -1,0 +1,267 @@
+//! A monkey at the keyboard of the real program, in a pseudo-terminal, on a lab in which something is
+//! wrong and the means to change it are at hand: it sees proposals and reviews, and changes nothing.
+#![cfg(unix)]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use portable_pty::CommandBuilder;
+use rand::prelude::*;
+use rand::rngs::StdRng;
+use sagetop::remedy::journal;
+use tempfile::TempDir;
+
+use super::terminal::Terminal;
+
+/// What it presses besides letters and digits; what ends or stops the program is left out. What leads to
+/// a change is there more than once.
+const KEYS: [&str; 34] = [
+    "\r", "\r", "\r", "\r", "\r", "\t", "\t", "\t", "\x1b[Z", "\x1b", "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D",
+    "\x1b[5~", "\x1b[6~", "\x1b[H", "\x1b[F", "\x7f", " ", "/", "?", "*", "\x0c", "\x02", "\x06", "\x12",
+    "a", "a", "v", "u", "K", "y", "4",
+];
+/// What it pastes, as terminals hand it over, with brackets and without.
+const PASTES: [&str; 6] = [
+    "chain-1",
+    "chain-1\r",
+    "\x1b[200~chain-1\r\x1b[201~",
+    "\t\t\r",
+    "\x1b[200~a\r\t\r\r\x1b[201~",
+    "y\ry\r",
+];
+/// A fault of long standing, so that there is a verdict at once.
+const FAULT: &str =
+    "[[fault]]\nkind = \"latent\"\nservice = \"chain-1\"\nbefore = \"8m\"\nfor = \"3h\"\nintensity = 1.0\n";
+
+/// A lab, and a configuration whose kubectl and ssh write down what they are asked for.
+struct Stage {
+    lab: Child,
+    folder: TempDir,
+}
+
+impl Stage {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("faults.toml"), FAULT).unwrap();
+        let mut lab = Command::new(env!("CARGO_BIN_EXE_sagetop"))
+            .args(["lab", "--json", "--app", "chain-2", "--history", "80m"])
+            .args(["--prometheus-port", "0", "--jaeger-port", "0", "--control-port", "0"])
+            .args(["--faults".as_ref(), path("faults.toml").as_os_str()])
+            .args(["--stand-ins".as_ref(), path("bin").as_os_str()])
+            .args(["--write-config".as_ref(), path("lab.toml").as_os_str()])
+            .env("XDG_RUNTIME_DIR", folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(lab.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("sagetop.lab/1"), "{line}");
+        std::fs::create_dir(path("front")).unwrap();
+        for name in ["kubectl", "ssh"] {
+            let (real, log) = (path("bin").join(name), path("argv.log"));
+            let text = format!(
+                "#!/bin/sh\nprintf '%s\\n' \"{name} $*\" >> '{}'\nexec '{}' \"$@\"\n",
+                log.display(),
+                real.display()
+            );
+            std::fs::write(path("front").join(name), text).unwrap();
+            std::fs::set_permissions(path("front").join(name), Permissions::from_mode(0o755)).unwrap();
+        }
+        let config = std::fs::read_to_string(path("lab.toml")).unwrap();
+        let front = config
+            .replace(
+                path("bin").join("kubectl").to_str().unwrap(),
+                path("front").join("kubectl").to_str().unwrap(),
+            )
+            .replace(path("bin").join("ssh").to_str().unwrap(), path("front").join("ssh").to_str().unwrap());
+        assert_ne!(front, config);
+        std::fs::write(path("config.toml"), front).unwrap();
+        Self { lab, folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A subcommand of sagetop, or its screens.
+    fn words(&self, command: &[&str]) -> Vec<String> {
+        let place = |name: &str| self.path(name).display().to_string();
+        let mut words =
+            vec!["--config".to_owned(), place("config.toml"), "--state-dir".to_owned(), place("state")];
+        words.extend(command.iter().map(|word| (*word).to_owned()));
+        words
+    }
+
+    /// The specifications of everything that an action could change, and the leases.
+    fn cluster(&self) -> String {
+        let mut all = String::new();
+        for kinds in
+            ["deployments.apps,statefulsets.apps", "horizontalpodautoscalers.autoscaling", "pods", "leases"]
+        {
+            let got = Command::new(self.path("bin").join("kubectl"))
+                .args(["get", kinds, "-A", "-o", "json"])
+                .env("KUBECONFIG", self.path("bin").join("kubeconfig"))
+                .output()
+                .unwrap();
+            let list: serde_json::Value =
+                serde_json::from_slice(&got.stdout).unwrap_or_else(|_| panic!("{got:?}"));
+            for item in list["items"].as_array().unwrap() {
+                let metadata = &item["metadata"];
+                writeln!(
+                    all,
+                    "{} {} {} {} {}",
+                    item["kind"],
+                    metadata["name"],
+                    metadata["generation"],
+                    metadata["annotations"],
+                    item["spec"]
+                )
+                .unwrap();
+            }
+        }
+        assert!(all.contains("chain-1"), "{all}");
+        all
+    }
+
+    /// Every command so far, without what each has in common.
+    fn commands(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.path("argv.log")).unwrap_or_default();
+        log.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = self.lab.kill();
+        let _ = self.lab.wait();
+    }
+}
+
+/// Whether a command changes nothing.
+fn only_reads(command: &str) -> bool {
+    let words: BTreeSet<&str> = command.split(' ').collect();
+    let has = |word: &str| words.contains(word);
+    let verb =
+        ["scale", "patch", "annotate", "create", "delete", "apply", "replace", "edit", "label", "exec"];
+    let writes = verb.iter().any(|verb| has(verb)) && !(has("auth") && has("can-i"));
+    command.starts_with("kubectl ") && (!writes || has("--dry-run=server"))
+}
+
+/// Presses `keys` keys in bursts, with short rests in between; while it is armed, never one alone.
+fn play(terminal: &mut Terminal, random: &mut StdRng, keys: usize, armed: bool) {
+    let mut pressed = 0;
+    while pressed < keys {
+        let mut burst = String::new();
+        for _ in 0..random.random_range(if armed { 2..40 } else { 1..40 }) {
+            pressed += 1;
+            match random.random_range(0..100) {
+                0..4 => burst.push_str(PASTES.choose(random).unwrap()),
+                // Not `q`, which ends it, and not `A`: whether it is armed is the tests' to say.
+                4..40 => {
+                    let letters =
+                        "abcdefghijklmnoprstuvwxyzBCDEFGHIJKLMNOPRSTUVWXYZ0123456789-_.,:;<>+#~^|\\";
+                    burst.push(char::from(*letters.as_bytes().choose(random).unwrap()));
+                }
+                // An escape before an arrow reads as other keys, `A` among them.
+                _ => match *KEYS.choose(random).unwrap() {
+                    "\x1b" if armed => {}
+                    key => burst.push_str(key),
+                },
+            }
+        }
+        terminal.press(&burst);
+        // Now and then long enough for a question to be answered and drawn.
+        let rest = if random.random_bool(0.05) { 300 } else { random.random_range(1..20) };
+        std::thread::sleep(Duration::from_millis(rest));
+        while let Ok(bytes) = terminal.output.try_recv() {
+            terminal.take(&bytes);
+        }
+    }
+}
+
+/// Waits until it draws nothing for a moment.
+fn rest(terminal: &mut Terminal) {
+    while let Ok(bytes) = terminal.output.recv_timeout(Duration::from_millis(200)) {
+        terminal.take(&bytes);
+    }
+}
+
+/// Out of every dialog and field.
+fn home(terminal: &mut Terminal) {
+    for _ in 0..6 {
+        // An escape that is read together with the next key is another key.
+        terminal.press("\x1b");
+        rest(terminal);
+    }
+    terminal.press("a");
+    rest(terminal);
+    terminal.expect("[Actions]");
+}
+
+#[test]
+fn eleven_thousand_keys_and_pastes_change_nothing() {
+    let stage = Stage::start();
+    let trained = Command::new(env!("CARGO_BIN_EXE_sagetop")).args(stage.words(&["train"])).output().unwrap();
+    assert!(trained.status.success(), "{trained:?}");
+    let before = stage.cluster();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_sagetop"));
+    command.args(stage.words(&[]));
+    let mut terminal = Terminal::start(command);
+    terminal.expect("BREACHED chain-0 p99");
+    terminal.press("v");
+    terminal.expect("Had chain-1 been normal");
+    terminal.press("a");
+    terminal.expect("scale out");
+    terminal.expect("Read-only: nothing can be written.");
+
+    let mut random = StdRng::seed_from_u64(7);
+    play(&mut terminal, &mut random, 8_000, false);
+    home(&mut terminal);
+    terminal.expect("Read-only: nothing can be written.");
+
+    // Armed, so that only the way in which it presses keys is between it and a change.
+    terminal.press("A");
+    terminal.expect("type lab");
+    for key in ["l", "a", "b", "\r"] {
+        std::thread::sleep(Duration::from_millis(100));
+        terminal.press(key);
+    }
+    terminal.expect("Armed for lab");
+    play(&mut terminal, &mut random, 3_000, true);
+    home(&mut terminal);
+    terminal.expect("Armed for lab");
+    terminal.press("q");
+    assert_eq!(terminal.ends().0, 0);
+
+    let commands = stage.commands();
+    let reviews = commands.iter().filter(|command| command.contains("--dry-run=server")).count();
+    assert!(reviews > 10, "it saw only {reviews} reviews in {} commands", commands.len());
+    let wrote: Vec<_> = commands.iter().filter(|command| !only_reads(command)).collect();
+    assert!(wrote.is_empty(), "{wrote:#?}");
+    assert_eq!(stage.cluster(), before);
+    let journal = std::fs::read(journal::path(&stage.path("state"), "lab")).unwrap_or_default();
+    assert_eq!(String::from_utf8_lossy(&journal), "");
+}
+
+/// Else the test above could not fail.
+#[test]
+fn what_writes_is_told_from_what_reads() {
+    for (command, reads) in [
+        ("kubectl -n shop get deployments.apps/web -o json", true),
+        ("kubectl -n shop auth can-i patch deployments.apps/web", true),
+        ("kubectl -n shop scale deployments.apps/web --dry-run=server --replicas=3", true),
+        ("kubectl -n shop scale deployments.apps/web --dry-run=none --replicas=3", false),
+        ("kubectl -n shop create -f - --dry-run=none", false),
+        ("ssh -- node-1 sudo -n sh", false),
+    ] {
+        assert_eq!(only_reads(command), reads, "{command}");
+    }
+}
