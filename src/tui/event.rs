@@ -2,9 +2,11 @@
 
 use crossterm::event::KeyEvent;
 
-use crate::domain::Timestamp;
+use crate::domain::{Clean, Timestamp};
 use crate::engine::EngineEvent;
+use crate::tui::clipboard::Copied;
 use crate::tui::guide::Scene;
+use crate::tui::watch::Changed;
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -21,6 +23,14 @@ pub enum Event {
     Engine(EngineEvent),
     /// The demo's story went on.
     Scene(Scene),
+    /// A theme file of the user's says something else now.
+    Theme(Changed),
+    /// The screens go on with the context called so; nothing is known of it yet.
+    Context(Clean),
+    /// They cannot, and why.
+    ContextFailed(Clean, String),
+    /// What came of copying.
+    Copied(Copied),
     /// The engine is gone: what is shown will not change any more.
     EngineGone,
 }

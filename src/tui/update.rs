@@ -1,8 +1,11 @@
 //! The only place where the state changes: `update(state, event)` says what else is to be done.
 
+mod context;
 mod dialogs;
 mod keys;
+mod looks;
 mod moves;
+mod palette;
 mod remedy;
 mod settle;
 
@@ -17,6 +20,9 @@ use crate::engine::{EngineEvent, Request};
 
 /// How long a remark stays that is not a failure.
 pub const NOTICE_STAYS: Duration = Duration::from_secs(8);
+
+/// How long keys that more must follow are remembered.
+pub const PENDING_STAYS: Duration = Duration::from_millis(1500);
 
 /// Takes in an event and returns what is to be done outside of the state.
 pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
@@ -43,6 +49,23 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             state.scene = Some(scene);
             Vec::new()
         }
+        Event::Theme(changed) => {
+            looks::reread(state, &changed);
+            Vec::new()
+        }
+        Event::Context(name) => {
+            context::enter(state, name);
+            Vec::new()
+        }
+        Event::ContextFailed(name, why) => {
+            let text = format!("{name} cannot be opened: {}", Clean::new(&why));
+            state.notice = Some(Notice { text, failure: true, since: state.now });
+            Vec::new()
+        }
+        Event::Copied(copied) => {
+            looks::copied(state, &copied);
+            Vec::new()
+        }
         Event::EngineGone => {
             state.live.engine_gone = true;
             Vec::new()
@@ -62,6 +85,9 @@ fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
     state.now = now;
     if state.notice.as_ref().is_some_and(|n| !n.failure && since(n.since, now) >= NOTICE_STAYS) {
         state.notice = None;
+    }
+    if state.pending.as_ref().is_some_and(|p| since(p.since, now) >= PENDING_STAYS) {
+        state.pending = None;
     }
     remedy::tick(state)
 }

@@ -135,7 +135,7 @@ pub(super) fn help(state: &mut State, action: Action) {
 }
 
 /// Selects another SLO: what was selected within the old one means nothing there.
-fn select_slo(state: &mut State, name: Option<Clean>) {
+pub(super) fn select_slo(state: &mut State, name: Option<Clean>) {
     if name.is_some() && name != state.slo {
         state.slo = name;
         state.place = None;

@@ -3,17 +3,22 @@
 
 mod approval;
 mod changes;
-mod cost;
+mod colours;
 mod driver;
 mod every_action;
 mod fixture;
 mod fuzz;
 mod guide;
+mod keymaps;
 mod keys;
+mod link;
+mod looks;
 mod monkey;
 mod numbers;
 mod pacing;
+mod palette;
 mod pictures;
+mod pseudo;
 mod pty;
 mod remedies;
 mod remedy_screens;
