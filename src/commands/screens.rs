@@ -70,6 +70,7 @@ pub fn options(ui: &UiSettings, folder: Option<&Path>, args: &ScreenArgs) -> Res
     let mut options = TuiOptions::builtin().map_err(|p| Error::Screen(p.to_string()))?;
     options.keymap = keymap(folder, &ui.keymap)?;
     themes(&mut options, folder, args.theme.as_deref().unwrap_or(&ui.theme))?;
+    options.mouse = ui.mouse;
     options.ascii = args.ascii;
     // https://no-color.org: set and not empty.
     options.no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());

@@ -1,6 +1,6 @@
 //! Everything that can happen to the screens.
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::domain::{Clean, Timestamp};
 use crate::engine::EngineEvent;
@@ -15,6 +15,8 @@ pub enum Event {
     Time(Timestamp),
     /// A key was pressed.
     Key(KeyEvent),
+    /// The mouse was used; it is only told where it is wanted.
+    Mouse(MouseEvent),
     /// Text was pasted.
     Paste(String),
     /// The terminal has this many columns and rows now.

@@ -41,6 +41,7 @@ use std::time::Duration;
 
 pub use run::{require_terminal, run};
 use tokio::sync::mpsc;
+pub use words::report as verdict_text;
 
 use crate::config::Problems;
 use crate::domain::Clean;
@@ -58,6 +59,8 @@ pub struct TuiOptions {
     pub themes: Themes,
     /// The user's theme files, read again whenever they change.
     pub theme_files: Vec<PathBuf>,
+    /// Take clicks and the wheel.
+    pub mouse: bool,
     /// Draw plain ASCII only.
     pub ascii: bool,
     /// Draw attributes only, no colours (`NO_COLOR`).
@@ -89,6 +92,7 @@ impl TuiOptions {
             keymap: Keymap::builtin()?,
             themes: Themes::builtin()?,
             theme_files: Vec::new(),
+            mouse: false,
             ascii: false,
             no_color: false,
             frame_interval: FRAME_INTERVAL,

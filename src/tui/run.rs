@@ -38,6 +38,7 @@ pub async fn run(
     require_terminal()?;
     let mut signals = Signals::new()?;
     let _hook = PanicHook::install();
+    terminal::use_mouse(options.mouse);
     let _guard = Guard::new()?;
     let mut input = Keys::default();
     let mut scenes = options.scenes.take();
@@ -248,7 +249,8 @@ impl Ui {
             TerminalEvent::Key(key) => self.happen(Event::Key(key)),
             TerminalEvent::Paste(text) => self.happen(Event::Paste(text)),
             TerminalEvent::Resize(columns, rows) => self.happen(Event::Resize(columns, rows)),
-            TerminalEvent::Mouse(_) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => {}
+            TerminalEvent::Mouse(mouse) => self.happen(Event::Mouse(mouse)),
+            TerminalEvent::FocusGained | TerminalEvent::FocusLost => {}
         }
     }
 

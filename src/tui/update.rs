@@ -4,6 +4,7 @@ mod context;
 mod dialogs;
 mod keys;
 mod looks;
+mod mouse;
 mod moves;
 mod palette;
 mod remedy;
@@ -31,6 +32,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             return tick(state, now);
         }
         Event::Key(key) => keys::press(state, key),
+        Event::Mouse(mouse) => mouse::used(state, mouse),
         Event::Paste(text) => {
             keys::paste(state, &text);
             Vec::new()

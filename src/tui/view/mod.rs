@@ -115,15 +115,25 @@ fn screen_area(state: &State) -> Rect {
 
 /// Lines of the current screen's list that are visible at once.
 pub(super) fn page(state: &State) -> usize {
+    usize::from(list_area(state).height)
+}
+
+fn list_area(state: &State) -> Rect {
     let body = layout(state, screen_area(state)).body;
-    let list = match state.screen {
+    match state.screen {
         Screen::Slos => slos::list_area(body),
         Screen::Tree => tree::list_area(body),
         Screen::Verdict => verdict::list_area(body),
         Screen::Actions => actions::list_area(body),
         Screen::Commands => commands::list_area(body),
-    };
-    usize::from(list.height)
+    }
+}
+
+/// The line of the current screen's list that stands at this cell, counted from the list's first.
+pub(super) fn line_at(state: &State, column: u16, row: u16) -> Option<usize> {
+    let list = list_area(state);
+    let inside = list.contains(ratatui::layout::Position { x: column, y: row });
+    inside.then(|| state.list().offset + usize::from(row - list.y))
 }
 
 /// Lines of the verdict's text, and those that belong to the selected service.

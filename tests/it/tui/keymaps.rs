@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use sagetop::tui::action::Action;
 use sagetop::tui::effect::Effect;
+use sagetop::tui::event::Event;
 use sagetop::tui::keymap::Keymap;
 use sagetop::tui::pace::next_change;
 
@@ -86,7 +88,7 @@ fn letters_of_any_layout_are_keys() {
 fn the_help_tells_the_keys_of_the_keymap_in_use() {
     for name in Keymap::names() {
         let mut driver = driver(name);
-        driver.send(sagetop::tui::event::Event::Resize(100, 200));
+        driver.send(Event::Resize(100, 200));
         driver.press("?");
         let screen = driver.text();
         for action in Action::ALL {
@@ -94,4 +96,24 @@ fn the_help_tells_the_keys_of_the_keymap_in_use() {
             assert!(screen.contains(&keys.label(false)), "{name}: {keys} is not in\n{screen}");
         }
     }
+}
+
+fn mouse(driver: &mut Driver, kind: MouseEventKind, column: u16, row: u16) {
+    let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+    driver.send(Event::Mouse(event));
+}
+
+#[test]
+fn the_wheel_moves_and_a_click_chooses_then_opens() {
+    let mut driver = driver("default");
+    mouse(&mut driver, MouseEventKind::ScrollDown, 0, 0);
+    assert!(driver.cursor_line().contains("home-p50"), "{}", driver.text());
+    let line = driver.text().lines().position(|l| l.contains("cart-p99")).unwrap() as u16;
+    let click = MouseEventKind::Down(MouseButton::Left);
+    mouse(&mut driver, click, 20, line);
+    assert!(driver.cursor_line().contains("cart-p99"), "{}", driver.text());
+    mouse(&mut driver, click, 20, 29);
+    assert!(driver.text().contains("[SLOs]"), "below the list there is nothing to click on");
+    mouse(&mut driver, click, 20, line);
+    assert!(driver.text().contains("[Tree]"), "{}", driver.text());
 }

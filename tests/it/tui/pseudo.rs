@@ -56,7 +56,7 @@ pub fn sagetop(dir: &Path, more: &[&str]) -> CommandBuilder {
 pub struct Terminal {
     pub child: Box<dyn Child + Send + Sync>,
     pub master: Box<dyn MasterPty + Send>,
-    input: Box<dyn Write + Send>,
+    pub input: Box<dyn Write + Send>,
     pub output: std_mpsc::Receiver<Vec<u8>>,
     pub screen: vt100::Parser,
     /// Everything the child sent.
