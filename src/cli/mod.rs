@@ -39,7 +39,7 @@ pub struct ScreenArgs {
     /// Draw with ASCII characters only
     #[arg(long)]
     pub ascii: bool,
-    /// Theme: dark, light, ansi16, or a theme file
+    /// Theme: dark, light, ansi16, mono, high-contrast, deuteranopia, or a theme file
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
     /// Objective to open with
@@ -96,7 +96,7 @@ fn path(text: Option<&OsString>) -> Option<&Path> {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Say how the objectives stand
-    Status,
+    Status(StatusArgs),
     /// Say why an objective stands as it does: root causes with counterfactuals
     Diagnose(DiagnoseArgs),
     /// Watch without screens: a line for each change, and the verdict on each violation
@@ -138,6 +138,14 @@ pub enum Command {
     },
 }
 
+/// `sagetop status`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct StatusArgs {
+    /// A sentence a line, without columns: for pipes and screen readers
+    #[arg(long, conflicts_with = "json")]
+    pub plain: bool,
+}
+
 /// `sagetop diagnose`.
 #[derive(Clone, Debug, Args)]
 pub struct DiagnoseArgs {
@@ -147,6 +155,9 @@ pub struct DiagnoseArgs {
     /// What ranks the services
     #[arg(long, value_enum, default_value_t = Method::Model)]
     pub method: Method,
+    /// A statement a line, without columns: for pipes and screen readers
+    #[arg(long, conflicts_with = "json")]
+    pub plain: bool,
 }
 
 /// `sagetop watch`.
@@ -179,6 +190,9 @@ pub struct GraphArgs {
     /// Draw the tree with ASCII characters only
     #[arg(long)]
     pub ascii: bool,
+    /// A sentence a service, without a drawing: for pipes and screen readers
+    #[arg(long, conflicts_with_all = ["json", "dot", "ascii"])]
+    pub plain: bool,
 }
 
 /// `sagetop config`.

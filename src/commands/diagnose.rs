@@ -6,6 +6,7 @@ use super::session::{Bar, Session};
 use super::{Error, Exit, Output};
 use crate::cli::{DiagnoseArgs, Global, Method};
 use crate::domain::{Basis, Counterfactual, Culprit, SloState, Verdict, VerdictKind};
+use crate::tui::verdict_text;
 
 /// Suspects listed in the report.
 const LISTED: usize = 5;
@@ -26,6 +27,8 @@ pub fn run(global: &Global, args: &DiagnoseArgs, out: &mut Output) -> Result<Exi
     let verdict = verdict?;
     if out.json() {
         out.value(&verdict)?;
+    } else if args.plain {
+        write!(out, "{}", verdict_text(&verdict))?;
     } else {
         report(&verdict, out)?;
     }

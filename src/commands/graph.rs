@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::session::{Bar, Session};
-use super::{Error, Exit, Output, output};
+use super::{Error, Exit, Output, output, plain};
 use crate::causal::render::{self, Charset};
 use crate::cli::{Global, GraphArgs};
 use crate::domain::ServiceName;
@@ -41,6 +41,8 @@ pub fn run(global: &Global, args: &GraphArgs, out: &mut Output) -> Result<Exit, 
     let entries: Vec<ServiceName> = session.engine.slos.iter().map(|s| s.service.clone()).collect();
     if out.json() {
         out.value(&render::report(&graph, &entries))?;
+    } else if args.plain {
+        plain::graph(&graph, out)?;
     } else if args.dot {
         out.write_all(render::dot(&graph, |_| None).as_bytes())?;
     } else {

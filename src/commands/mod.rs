@@ -16,6 +16,7 @@ mod lab;
 mod log;
 mod man;
 mod output;
+mod plain;
 mod screens;
 mod session;
 mod status;
@@ -166,7 +167,7 @@ fn start_log(cli: &Cli) -> Result<(), Error> {
 fn dispatch(cli: &Cli, out: &mut Output) -> Result<Exit, Error> {
     let Some(command) = &cli.command else { return screens::run(&cli.global, &cli.screen) };
     match command {
-        Command::Status => status::run(&cli.global, out),
+        Command::Status(args) => status::run(&cli.global, *args, out),
         Command::Diagnose(args) => diagnose::run(&cli.global, args, out),
         Command::Watch(args) => watch::run(&cli.global, args, out),
         Command::Train { fresh } => train::run(&cli.global, *fresh, out),

@@ -18,7 +18,9 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(10);
 /// An engine for the chosen context, and the moment of the question.
 pub struct Session {
     /// The configuration.
-    pub config: Config,
+    pub config: Arc<Config>,
+    /// Where the program's own files are.
+    pub dirs: Dirs,
     /// The engine.
     pub engine: Arc<Engine>,
     /// `--at`.
@@ -48,19 +50,31 @@ impl Session {
         }
         let config = config::load(&paths::config_file(global.config())?)?;
         let dirs = Dirs::find(global.state_dir())?;
-        let context = config.context(global.context.as_deref())?.clone();
-        let mut engine = Engine::open(&config, &context, dirs.cache()?)?;
-        if context.remedy.enabled {
-            engine = engine.with_remedies(&context.remedy, dirs.state()?);
-        }
+        let engine = Arc::new(engine(&config, &dirs, global.context.as_deref())?);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        Ok(Self { config, engine: Arc::new(engine), fixed: global.at, now, runtime })
+        Ok(Self { config: Arc::new(config), dirs, engine, fixed: global.at, now, runtime })
+    }
+
+    /// What opens engines for other contexts of the same configuration.
+    pub fn opener(&self) -> impl Fn(&str) -> Result<Arc<Engine>, Error> + Send + Sync + use<> {
+        let (config, dirs) = (Arc::clone(&self.config), self.dirs.clone());
+        move |context| Ok(Arc::new(engine(&config, &dirs, Some(context))?))
     }
 
     /// The moment of the question.
     pub fn at(&self) -> Timestamp {
         self.fixed.unwrap_or(self.now)
     }
+}
+
+/// An engine for the chosen context: its store is opened, nothing is sent yet.
+fn engine(config: &Config, dirs: &Dirs, chosen: Option<&str>) -> Result<Engine, Error> {
+    let context = config.context(chosen)?;
+    let engine = Engine::open(config, context, dirs.cache()?)?;
+    Ok(match context.remedy.enabled {
+        true => engine.with_remedies(&context.remedy, dirs.state()?),
+        false => engine,
+    })
 }
 
 /// A progress bar on standard error; draws nothing where that is not a terminal.

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::diagnose::exit;
 use super::session::{Bar, Session};
-use super::{Error, Exit, Output};
-use crate::cli::Global;
+use super::{Error, Exit, Output, plain};
+use crate::cli::{Global, StatusArgs};
 use crate::domain::{Clean, SloState, SloStatus, Timestamp};
 use crate::engine::EngineError;
 
@@ -21,7 +21,7 @@ struct Report {
 }
 
 /// Runs it. The exit code is that of the worst objective.
-pub fn run(global: &Global, out: &mut Output) -> Result<Exit, Error> {
+pub fn run(global: &Global, args: StatusArgs, out: &mut Output) -> Result<Exit, Error> {
     let session = Session::open(global)?;
     let bar = Bar::new();
     let fetch = session.engine.fetch(session.at(), session.now, bar.as_ref());
@@ -44,12 +44,25 @@ pub fn run(global: &Global, out: &mut Output) -> Result<Exit, Error> {
         out.value(&Report { schema: "sagetop.status/1", at: session.at(), slos: statuses, warnings })?;
         return Ok(exit(worst));
     }
+    if args.plain {
+        plain::status(&statuses, out)?;
+    } else {
+        table(&statuses, out)?;
+    }
+    for warning in warnings {
+        writeln!(out, "note: {warning}")?;
+    }
+    Ok(exit(worst))
+}
+
+/// The objectives in columns.
+fn table(statuses: &[SloStatus], out: &mut Output) -> std::io::Result<()> {
     writeln!(
         out,
         "{:<10}{:<32}{:>12}{:>12}{:>9}{:>9}{:>9}",
         "state", "objective", "observed", "at most", "burn 5m", "burn 1h", "budget"
     )?;
-    for s in &statuses {
+    for s in statuses {
         let burn = |window: &str| {
             let rate = s.burn.iter().find(|b| b.window.as_str() == window).and_then(|b| b.rate);
             rate.map_or_else(|| "-".to_owned(), |r| format!("{r:.1}"))
@@ -66,8 +79,5 @@ pub fn run(global: &Global, out: &mut Output) -> Result<Exit, Error> {
             s.budget_left.map_or_else(|| "-".to_owned(), |b| format!("{:.0} %", 100.0 * b)),
         )?;
     }
-    for warning in warnings {
-        writeln!(out, "note: {warning}")?;
-    }
-    Ok(exit(worst))
+    Ok(())
 }

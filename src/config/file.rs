@@ -128,12 +128,14 @@ fn default_source() -> SloSource {
 pub struct UiSettings {
     /// Name of a built-in theme, or a theme file relative to this one.
     pub theme: String,
-    /// Keymap file relative to this one, merged over the built-in keys.
-    pub keymap: Option<PathBuf>,
+    /// Name of a built-in keymap (default, vim, emacs), or a keymap file relative to this one, which patches one.
+    pub keymap: String,
+    /// Take clicks and the wheel. The terminal's own selection of text then needs Shift.
+    pub mouse: bool,
 }
 
 impl Default for UiSettings {
     fn default() -> Self {
-        Self { theme: "dark".to_owned(), keymap: None }
+        Self { theme: "dark".to_owned(), keymap: "default".to_owned(), mouse: false }
     }
 }

@@ -172,15 +172,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         windows: written.windows,
         model: written.model,
         diagnosis: written.diagnosis,
-        ui: relative_to(written.ui, path),
+        ui: written.ui,
         warnings: problems.0,
     })
-}
-
-fn relative_to(mut ui: UiSettings, file: &Path) -> UiSettings {
-    let folder = file.parent().unwrap_or(Path::new(""));
-    ui.keymap = ui.keymap.map(|keymap| folder.join(keymap));
-    ui
 }
 
 /// The JSON schema of the configuration file, for editors.

@@ -61,6 +61,17 @@ impl fmt::Display for Problem {
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
+    /// The first one in a line, and how many more there are: for a place where there is no room for all.
+    pub fn brief(&self) -> Option<String> {
+        let first = self.0.first()?;
+        let help = first.help.as_ref().map_or_else(String::new, |help| format!(", {help}"));
+        let more = match self.0.len() - 1 {
+            0 => String::new(),
+            n => format!(" (and {n} more)"),
+        };
+        Some(format!("{}:{}:{}: {}{help}{more}", first.file, first.line, first.column, first.message))
+    }
+
     /// Whether one of them makes the file unusable.
     pub fn fatal(&self) -> bool {
         self.0.iter().any(|problem| problem.severity == Severity::Error)

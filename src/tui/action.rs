@@ -125,6 +125,10 @@ actions! {
     ShowActions => "show-actions", "actions", Go, Scope::Anywhere;
     /// Every command that was run.
     ShowCommands => "show-commands", "commands", Go, Scope::Anywhere;
+    /// Look at the next context (cluster) of the configuration.
+    NextContext => "next-context", "context", Go, Scope::Anywhere;
+    /// Find anything by a few letters: what can be done, SLOs, services, contexts, themes.
+    Palette => "palette", "palette", Go, Scope::Anywhere;
     /// Ask for a new verdict on the selected SLO.
     Diagnose => "diagnose", "ask again", Ask, Scope::Anywhere;
     /// Fetch again now.
@@ -180,6 +184,7 @@ impl Action {
                 Self::ShowVerdict,
                 Self::Filter,
                 Self::Sort,
+                Self::Palette,
                 Self::Pause,
                 Self::Refresh,
                 Self::NextTheme,
@@ -192,6 +197,7 @@ impl Action {
                 Self::Toggle,
                 Self::Filter,
                 Self::NextSlo,
+                Self::Palette,
                 Self::Pause,
                 Self::Refresh,
                 Self::Quit,
@@ -204,6 +210,7 @@ impl Action {
                 Self::Copy,
                 Self::NextSlo,
                 Self::Filter,
+                Self::Palette,
                 Self::Pause,
                 Self::Quit,
             ],
@@ -216,11 +223,19 @@ impl Action {
                 Self::ShowCommands,
                 Self::NextSlo,
                 Self::Copy,
+                Self::Palette,
                 Self::Quit,
             ],
-            Screen::Commands => {
-                &[Self::Help, Self::Back, Self::Copy, Self::Filter, Self::Top, Self::Bottom, Self::Quit]
-            }
+            Screen::Commands => &[
+                Self::Help,
+                Self::Back,
+                Self::Copy,
+                Self::Filter,
+                Self::Palette,
+                Self::Top,
+                Self::Bottom,
+                Self::Quit,
+            ],
         }
     }
 }

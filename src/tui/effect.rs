@@ -1,5 +1,6 @@
 //! What `update` wants done outside of the state; the loop does it.
 
+use crate::domain::Clean;
 use crate::engine::Request;
 
 /// Something to do.
@@ -9,6 +10,8 @@ pub enum Effect {
     Ask(Request),
     /// Put text on the clipboard of the user's terminal.
     Copy(String),
+    /// Go on with another context.
+    Context(Clean),
     /// Forget what the terminal shows and draw all of it.
     Redraw,
     /// Stop the process until it is continued.

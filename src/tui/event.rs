@@ -1,10 +1,12 @@
 //! Everything that can happen to the screens.
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 
-use crate::domain::Timestamp;
+use crate::domain::{Clean, Timestamp};
 use crate::engine::EngineEvent;
+use crate::tui::clipboard::Copied;
 use crate::tui::guide::Scene;
+use crate::tui::watch::Changed;
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub enum Event {
     Time(Timestamp),
     /// A key was pressed.
     Key(KeyEvent),
+    /// The mouse was used; it is only told where it is wanted.
+    Mouse(MouseEvent),
     /// Text was pasted.
     Paste(String),
     /// The terminal has this many columns and rows now.
@@ -21,6 +25,14 @@ pub enum Event {
     Engine(EngineEvent),
     /// The demo's story went on.
     Scene(Scene),
+    /// A theme file of the user's says something else now.
+    Theme(Changed),
+    /// The screens go on with the context called so; nothing is known of it yet.
+    Context(Clean),
+    /// They cannot, and why.
+    ContextFailed(Clean, String),
+    /// What came of copying.
+    Copied(Copied),
     /// The engine is gone: what is shown will not change any more.
     EngineGone,
 }

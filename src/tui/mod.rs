@@ -9,6 +9,8 @@
 //! ```
 
 pub mod action;
+pub mod available;
+pub mod clipboard;
 pub mod effect;
 pub mod event;
 mod format;
@@ -16,6 +18,7 @@ pub mod guide;
 pub mod keymap;
 pub mod ledger;
 pub mod pace;
+pub mod palette;
 pub mod pick;
 pub mod picture;
 mod remedy_words;
@@ -29,15 +32,20 @@ pub mod theme;
 pub mod tree;
 pub mod update;
 pub mod view;
+pub mod watch;
 mod words;
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use run::{require_terminal, run};
 use tokio::sync::mpsc;
+pub use words::report as verdict_text;
 
 use crate::config::Problems;
 use crate::domain::Clean;
+use crate::engine::{EngineEvent, Request};
 use guide::Scene;
 use keymap::Keymap;
 use theme::Themes;
@@ -49,6 +57,10 @@ pub struct TuiOptions {
     pub keymap: Keymap,
     /// The themes to step through, with the wanted one current.
     pub themes: Themes,
+    /// The user's theme files, read again whenever they change.
+    pub theme_files: Vec<PathBuf>,
+    /// Take clicks and the wheel.
+    pub mouse: bool,
     /// Draw plain ASCII only.
     pub ascii: bool,
     /// Draw attributes only, no colours (`NO_COLOR`).
@@ -59,6 +71,10 @@ pub struct TuiOptions {
     pub slo: Option<Clean>,
     /// What to say first, such as what is odd about the configuration.
     pub notice: Option<String>,
+    /// Where what is copied is written as well; its folder must exist.
+    pub copy_file: Option<PathBuf>,
+    /// The contexts that can be switched to; without them it is the one engine for good.
+    pub contexts: Option<Contexts>,
     /// The scenes of the demo, as they come; there is no guide without.
     pub scenes: Option<mpsc::Receiver<Scene>>,
 }
@@ -75,13 +91,36 @@ impl TuiOptions {
         Ok(Self {
             keymap: Keymap::builtin()?,
             themes: Themes::builtin()?,
+            theme_files: Vec::new(),
+            mouse: false,
             ascii: false,
             no_color: false,
             frame_interval: FRAME_INTERVAL,
             slo: None,
             notice: None,
+            copy_file: None,
+            contexts: None,
             scenes: None,
         })
+    }
+}
+
+/// The engine's end of the screens: what it tells, and where it is asked.
+pub type Link = (mpsc::Receiver<EngineEvent>, mpsc::Sender<Request>);
+
+/// The contexts the screens can go on with.
+pub struct Contexts {
+    /// Their names, in the order they are stepped through.
+    pub names: Vec<Clean>,
+    /// The one the screens begin with.
+    pub current: Clean,
+    /// Starts an engine for one of them, or says why not; may block.
+    pub open: Arc<dyn Fn(&Clean) -> Result<Link, String> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Contexts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Contexts").field("names", &self.names).field("current", &self.current).finish()
     }
 }
 

@@ -8,7 +8,7 @@ use super::pick::ActionRow;
 use super::picture::since;
 use super::remedy_words::left_changes_in;
 use super::state::{Screen, State};
-use super::update::NOTICE_STAYS;
+use super::update::{NOTICE_STAYS, PENDING_STAYS};
 use super::view::sample_age;
 use crate::domain::BackendState;
 
@@ -55,6 +55,9 @@ pub fn next_change(state: &State) -> Option<Duration> {
     }
     if let Some(notice) = state.notice.as_ref().filter(|n| !n.failure) {
         due.push(NOTICE_STAYS.saturating_sub(since(notice.since, state.now)));
+    }
+    if let Some(pending) = &state.pending {
+        due.push(PENDING_STAYS.saturating_sub(since(pending.since, state.now)));
     }
     // A moment that is due right now was drawn with this very event.
     due.into_iter().filter(|d| !d.is_zero()).min()

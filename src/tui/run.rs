@@ -3,22 +3,24 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Stdout};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::Event as TerminalEvent;
-use crossterm::execute;
 use ratatui::layout::Rect;
 use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, block_in_place};
 use tokio::time::{Instant, sleep_until};
 
+use super::clipboard::{self, Between};
 use super::effect::Effect;
 use super::event::Event;
 use super::state::State;
 use super::terminal::{self, Guard, Keys, PANICKED, Painter, PanicHook, Signals, Wake};
 use super::update::update;
-use super::{TuiError, TuiOptions, pace, view};
-use crate::domain::Timestamp;
+use super::{Contexts, Link, TuiError, TuiOptions, pace, view, watch};
+use crate::domain::{Clean, Timestamp};
 use crate::engine::{EngineEvent, Request};
 
 /// Most engine events taken in before the loop looks at the keyboard again.
@@ -30,21 +32,29 @@ const BATCH: usize = 256;
 /// There is no terminal, it fails, or another part of the program panicked.
 pub async fn run(
     mut events: mpsc::Receiver<EngineEvent>,
-    requests: mpsc::Sender<Request>,
+    mut requests: mpsc::Sender<Request>,
     mut options: TuiOptions,
 ) -> Result<(), TuiError> {
     require_terminal()?;
     let mut signals = Signals::new()?;
     let _hook = PanicHook::install();
+    terminal::use_mouse(options.mouse);
     let _guard = Guard::new()?;
     let mut input = Keys::default();
     let mut scenes = options.scenes.take();
-    let mut ui = Ui::new(options)?;
+    let mut themes = match std::mem::take(&mut options.theme_files) {
+        files if files.is_empty() => None,
+        files => Some(watch::watch(files)?),
+    };
+    let contexts = options.contexts.take();
+    let mut ui = Ui::new(options, contexts.as_ref())?;
     let mut engine_alive = true;
+    let mut opening: Option<Opening> = None;
 
     loop {
         ui.draw_if_due()?;
         let (frame, change) = (ui.frame_due(), ui.change_due());
+        let mut linked = None;
         tokio::select! {
             biased;
             () = PANICKED.notified() => return Err(TuiError::Panicked),
@@ -98,7 +108,31 @@ pub async fn run(
                 Some(scene) => ui.handle(Event::Scene(scene)),
                 None => scenes = None,
             },
+            opened = opened(&mut opening), if opening.is_some() => {
+                opening = None;
+                match opened {
+                    (name, Ok(link)) => {
+                        ui.wanted.clear();
+                        ui.handle(Event::Context(name));
+                        linked = Some(link);
+                    }
+                    (name, Err(why)) => ui.handle(Event::ContextFailed(name, why)),
+                }
+            },
+            changed = next(&mut themes), if themes.is_some() => match changed {
+                Some(changed) => ui.handle(Event::Theme(changed)),
+                None => themes = None,
+            },
             () = at(change), if change.is_some() => ui.tick(),
+        }
+        if let Some(link) = linked {
+            // Without its ends the old engine stops; what it still tells is of no use any more.
+            (events, requests) = link;
+            engine_alive = true;
+        }
+        if let (Some(name), Some(contexts), None) = (ui.switch.take(), &contexts, &opening) {
+            let (open, asked) = (Arc::clone(&contexts.open), name.clone());
+            opening = Some((name, tokio::task::spawn_blocking(move || open(&asked))));
         }
         match ui.outcome.take() {
             Some(Outcome::Quit) => return Ok(()),
@@ -129,6 +163,20 @@ async fn next<T>(from: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
     from.as_mut()?.recv().await
 }
 
+/// A context whose engine is being started.
+type Opening = (Clean, JoinHandle<Result<Link, String>>);
+
+/// Waits for the engine of a context.
+async fn opened(opening: &mut Option<Opening>) -> (Clean, Result<Link, String>) {
+    match opening {
+        Some((name, task)) => {
+            let link = task.await.unwrap_or_else(|error| Err(error.to_string()));
+            (name.clone(), link)
+        }
+        None => std::future::pending().await,
+    }
+}
+
 async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
@@ -156,12 +204,19 @@ struct Ui {
     /// Requests the engine did not take yet; a full channel must not block the screens.
     wanted: VecDeque<Request>,
     outcome: Option<Outcome>,
+    /// Where what is copied is written as well.
+    copy_file: Option<PathBuf>,
+    /// The context to go on with.
+    switch: Option<Clean>,
 }
 
 impl Ui {
-    fn new(options: TuiOptions) -> io::Result<Self> {
+    fn new(options: TuiOptions, contexts: Option<&Contexts>) -> io::Result<Self> {
         let themes = if options.no_color { options.themes.without_colour() } else { options.themes };
         let mut state = State::new(Timestamp::now(), options.keymap, themes, options.ascii, options.slo);
+        if let Some(contexts) = contexts {
+            (state.contexts, state.context) = (contexts.names.clone(), Some(contexts.current.clone()));
+        }
         if let Some(notice) = options.notice {
             state.say(notice);
         }
@@ -175,6 +230,8 @@ impl Ui {
             last_tick: Instant::now(),
             wanted: VecDeque::new(),
             outcome: None,
+            copy_file: options.copy_file,
+            switch: None,
         };
         ui.resize()?;
         Ok(ui)
@@ -192,7 +249,8 @@ impl Ui {
             TerminalEvent::Key(key) => self.happen(Event::Key(key)),
             TerminalEvent::Paste(text) => self.happen(Event::Paste(text)),
             TerminalEvent::Resize(columns, rows) => self.happen(Event::Resize(columns, rows)),
-            TerminalEvent::Mouse(_) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => {}
+            TerminalEvent::Mouse(mouse) => self.happen(Event::Mouse(mouse)),
+            TerminalEvent::FocusGained | TerminalEvent::FocusLost => {}
         }
     }
 
@@ -221,11 +279,13 @@ impl Ui {
                 }
             }
             Effect::Copy(text) => {
-                // A terminal without OSC 52 ignores it; there is no answer to wait for.
-                if let Err(error) = execute!(self.out, CopyToClipboard::to_clipboard_from(text)) {
-                    tracing::warn!(%error, "copying failed");
+                let (between, file) = (Between::of_environment(), self.copy_file.as_deref());
+                match block_in_place(|| clipboard::copy(&text, &mut self.out, between, file)) {
+                    Ok(copied) => self.happen(Event::Copied(copied)),
+                    Err(error) => tracing::warn!(%error, "copying failed"),
                 }
             }
+            Effect::Context(name) => self.switch = Some(name),
             Effect::Redraw => self.painter.forget(),
             Effect::Suspend => self.outcome = Some(Outcome::Suspend),
             Effect::Quit => self.outcome = Some(Outcome::Quit),

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tui_input::Input;
 
 use super::guide::Scene;
-use super::keymap::Keymap;
+use super::keymap::{Chord, Keymap};
 use super::ledger::Ledger;
+use super::palette::Palette;
 use super::pick::{ActionRow, Pick};
 use super::picture::{Answer, Picture, Suggestions};
 use super::review::{Arming, Review, Subject};
@@ -66,6 +67,15 @@ pub struct Notice {
     /// Failures stay until a key is pressed; other remarks go after a while.
     pub failure: bool,
     /// Since when it stands there.
+    pub since: Timestamp,
+}
+
+/// Keys that more must follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// What was pressed so far.
+    pub keys: Vec<Chord>,
+    /// When the last of them was.
     pub since: Timestamp,
 }
 
@@ -145,6 +155,14 @@ pub struct State {
     pub approved: Option<(Digest, Timestamp)>,
     /// The pace of the keys.
     pub rhythm: Rhythm,
+    /// The palette, while it is open.
+    pub palette: Option<Palette>,
+    /// The contexts that can be looked at.
+    pub contexts: Vec<Clean>,
+    /// The one that is looked at; `None` if that is not known.
+    pub context: Option<Clean>,
+    /// Keys that more must follow, for a while.
+    pub pending: Option<Pending>,
     /// First line of the help, while it is open.
     pub help: Option<usize>,
     /// The remark at the bottom.
@@ -188,6 +206,10 @@ impl State {
             arming: None,
             approved: None,
             rhythm: Rhythm::default(),
+            palette: None,
+            contexts: Vec::new(),
+            context: None,
+            pending: None,
             help: None,
             notice: None,
             scene: None,

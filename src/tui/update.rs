@@ -1,8 +1,12 @@
 //! The only place where the state changes: `update(state, event)` says what else is to be done.
 
+mod context;
 mod dialogs;
 mod keys;
+mod looks;
+mod mouse;
 mod moves;
+mod palette;
 mod remedy;
 mod settle;
 
@@ -18,6 +22,9 @@ use crate::engine::{EngineEvent, Request};
 /// How long a remark stays that is not a failure.
 pub const NOTICE_STAYS: Duration = Duration::from_secs(8);
 
+/// How long keys that more must follow are remembered.
+pub const PENDING_STAYS: Duration = Duration::from_millis(1500);
+
 /// Takes in an event and returns what is to be done outside of the state.
 pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     let effects = match event {
@@ -25,6 +32,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             return tick(state, now);
         }
         Event::Key(key) => keys::press(state, key),
+        Event::Mouse(mouse) => mouse::used(state, mouse),
         Event::Paste(text) => {
             keys::paste(state, &text);
             Vec::new()
@@ -41,6 +49,23 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Engine(event) => engine(state, &event),
         Event::Scene(scene) => {
             state.scene = Some(scene);
+            Vec::new()
+        }
+        Event::Theme(changed) => {
+            looks::reread(state, &changed);
+            Vec::new()
+        }
+        Event::Context(name) => {
+            context::enter(state, name);
+            Vec::new()
+        }
+        Event::ContextFailed(name, why) => {
+            let text = format!("{name} cannot be opened: {}", Clean::new(&why));
+            state.notice = Some(Notice { text, failure: true, since: state.now });
+            Vec::new()
+        }
+        Event::Copied(copied) => {
+            looks::copied(state, &copied);
             Vec::new()
         }
         Event::EngineGone => {
@@ -62,6 +87,9 @@ fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
     state.now = now;
     if state.notice.as_ref().is_some_and(|n| !n.failure && since(n.since, now) >= NOTICE_STAYS) {
         state.notice = None;
+    }
+    if state.pending.as_ref().is_some_and(|p| since(p.since, now) >= PENDING_STAYS) {
+        state.pending = None;
     }
     remedy::tick(state)
 }

@@ -98,7 +98,7 @@ fn every_setting_arrives() {
     assert_eq!((config.windows.length_s(), config.windows.history), (30, Duration::from_secs(7 * 86_400)));
     assert_eq!((config.model.seed, config.diagnosis.samples), (7, 16));
     assert_eq!(config.ui.theme, "light");
-    assert_eq!(config.ui.keymap, Some(folder.path().join("keys.toml")));
+    assert_eq!(config.ui.keymap, "keys.toml");
     // The one warning: the lab context watches nothing.
     let warnings: Vec<_> = config.warnings.iter().map(|warning| warning.message.as_str()).collect();
     assert_eq!(warnings, ["context `lab` has no SLO, so there is nothing to watch"]);

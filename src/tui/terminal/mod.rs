@@ -18,6 +18,10 @@ pub use painter::Painter;
 pub use panic::{PANICKED, PanicHook};
 pub use signals::{Signals, Wake, suspend};
 
+/// Clicks and the wheel, with coordinates of any size; not every movement, which a slow line would have to carry.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
+
 /// What can be taken over: bytes go to it, and it can be switched to raw input.
 pub trait Device: Write {
     /// Switches raw input on or off.
@@ -36,17 +40,25 @@ impl Device for Stdout {
 /// Whether a terminal is taken over now. Leaving twice would put the cursor over what was
 /// printed in between, such as the message of a panic.
 #[derive(Debug, Default)]
-pub struct Gate(AtomicBool);
+pub struct Gate {
+    entered: AtomicBool,
+    mouse: AtomicBool,
+}
 
 impl Gate {
     /// Not taken over.
     pub const fn new() -> Self {
-        Self(AtomicBool::new(false))
+        Self { entered: AtomicBool::new(false), mouse: AtomicBool::new(false) }
     }
 
     /// Whether the terminal is taken over.
     pub fn is_entered(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.entered.load(Ordering::SeqCst)
+    }
+
+    /// Whether the mouse is taken over as well, the next time.
+    pub fn use_mouse(&self, on: bool) {
+        self.mouse.store(on, Ordering::SeqCst);
     }
 
     /// Takes over `device`; does nothing if it is taken over already.
@@ -54,11 +66,14 @@ impl Gate {
     /// # Errors
     /// The terminal refuses; it is left as it was.
     pub fn enter(&self, device: &mut impl Device) -> io::Result<()> {
-        if self.0.swap(true, Ordering::SeqCst) {
+        if self.entered.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
         let entered = device.set_raw(true).and_then(|()| {
             queue!(device, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+            if self.mouse.load(Ordering::SeqCst) {
+                device.write_all(MOUSE_ON)?;
+            }
             device.flush()
         });
         if entered.is_err() {
@@ -70,8 +85,11 @@ impl Gate {
     /// Gives `device` back; does nothing if it is not taken over. Errors are of no use to
     /// anyone here: after a hang-up there is no terminal to restore.
     pub fn leave(&self, device: &mut impl Device) {
-        if !self.0.swap(false, Ordering::SeqCst) {
+        if !self.entered.swap(false, Ordering::SeqCst) {
             return;
+        }
+        if self.mouse.load(Ordering::SeqCst) {
+            let _ = device.write_all(MOUSE_OFF);
         }
         let _ = queue!(
             device,
@@ -88,6 +106,11 @@ impl Gate {
 
 /// The state of the process's own terminal.
 static TERMINAL: Gate = Gate::new();
+
+/// Whether the mouse is taken over with the process's terminal.
+pub fn use_mouse(on: bool) {
+    TERMINAL.use_mouse(on);
+}
 
 /// Takes over the process's terminal.
 ///
@@ -179,6 +202,19 @@ mod tests {
             assert!(text(&device).contains(off), "{off:?}");
         }
         assert_eq!(device.raw, [true, false]);
+    }
+
+    #[test]
+    fn the_mouse_is_taken_only_where_it_is_wanted_and_given_back() {
+        let (gate, mut device) = (Gate::new(), Recorder::default());
+        gate.enter(&mut device).unwrap();
+        gate.leave(&mut device);
+        assert!(!text(&device).contains("\x1b[?1000"), "{:?}", text(&device));
+        gate.use_mouse(true);
+        gate.enter(&mut device).unwrap();
+        assert!(text(&device).contains("\x1b[?1000h"));
+        gate.leave(&mut device);
+        assert!(text(&device).contains("\x1b[?1000l"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::{Role, Theme};
 use crate::config::Problems;
 use crate::config::problem::{Findings, did_you_mean};
+use crate::domain::Clean;
 
 const ATTRIBUTES: [(&str, Modifier); 5] = [
     ("bold", Modifier::BOLD),
@@ -61,6 +62,30 @@ pub(super) fn read(file: &str, text: &str, known: &[Theme]) -> Result<Theme, Pro
         }
     }
     problems.unless_fatal(Theme { name: name.unwrap_or_default(), styles }, file, text)
+}
+
+/// The name a theme file gives itself, if it can be told.
+pub(super) fn name(text: &str) -> Option<String> {
+    word(text, "name")
+}
+
+/// The theme it says it inherits from, if it can be told.
+pub(super) fn parent(text: &str) -> Option<String> {
+    word(text, "inherits")
+}
+
+fn word(text: &str, key: &str) -> Option<String> {
+    let (root, _) = DeTable::parse_recoverable(text);
+    Some(root.get_ref().get(key)?.get_ref().as_str()?.to_owned())
+}
+
+/// The mistake of a theme that inherits from itself by way of others.
+pub(super) fn circle(file: &str, text: &str) -> Problems {
+    let mut problems = Findings::default();
+    let (root, _) = DeTable::parse_recoverable(text);
+    let at = root.get_ref().get("inherits").map_or(0..0, Spanned::span);
+    problems.error(at, "themes inherit from one another in a circle", None);
+    Problems(problems.locate(&Clean::new(file), text))
 }
 
 fn style(value: &Spanned<DeValue<'_>>, problems: &mut Findings) -> Style {

@@ -2,6 +2,8 @@
 
 mod file;
 mod role;
+#[cfg(test)]
+mod tests;
 
 use ratatui::style::{Modifier, Style};
 
@@ -10,11 +12,15 @@ pub use role::Role;
 use crate::config::Problems;
 use crate::config::problem::did_you_mean;
 
-/// The embedded theme files, the default first.
-const BUILTIN: [(&str, &str); 3] = [
+/// The embedded theme files, the default first; those that inherit stand after what they inherit from.
+const BUILTIN: [(&str, &str); 7] = [
     ("themes/dark.toml", include_str!("../../../themes/dark.toml")),
     ("themes/light.toml", include_str!("../../../themes/light.toml")),
     ("themes/ansi16.toml", include_str!("../../../themes/ansi16.toml")),
+    ("themes/mono.toml", include_str!("../../../themes/mono.toml")),
+    ("themes/high-contrast.toml", include_str!("../../../themes/high-contrast.toml")),
+    ("themes/deuteranopia.toml", include_str!("../../../themes/deuteranopia.toml")),
+    ("themes/deuteranopia-light.toml", include_str!("../../../themes/deuteranopia-light.toml")),
 ];
 
 /// One style for every [`Role`]. Foreground and background are the terminal's unless a role says otherwise.
@@ -37,8 +43,9 @@ impl Theme {
 
     /// The same theme in attributes only. A background that marked something becomes reverse video.
     fn without_colour(mut self) -> Self {
+        let ground = self.style(Role::Text).bg;
         for style in &mut self.styles {
-            if style.bg.is_some() {
+            if style.bg.is_some() && style.bg != ground {
                 *style = style.add_modifier(Modifier::REVERSED);
             }
             style.fg = None;
@@ -48,11 +55,26 @@ impl Theme {
     }
 }
 
-/// The themes the user can step through.
+/// A theme file of the user's.
+#[derive(Clone, Debug, PartialEq)]
+struct Source {
+    file: String,
+    text: String,
+}
+
+/// The name that the theme file `text` gives itself, if it can be told.
+pub fn name(text: &str) -> Option<String> {
+    file::name(text)
+}
+
+/// The themes the user can choose from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Themes {
     list: Vec<Theme>,
     current: usize,
+    /// What the themes that are not embedded were read from, to read them again when one of them changes.
+    own: Vec<Source>,
+    colour: bool,
 }
 
 impl Themes {
@@ -61,25 +83,47 @@ impl Themes {
     /// # Errors
     /// Never for a released program: a test reads the embedded files.
     pub fn builtin() -> Result<Self, Problems> {
-        let mut list: Vec<Theme> = Vec::new();
-        for (file, text) in BUILTIN {
-            let theme = file::read(file, text, &list)?;
-            list.push(theme);
-        }
-        Ok(Self { list, current: 0 })
+        Ok(Self { list: compose(&[])?, current: 0, own: Vec::new(), colour: true })
     }
 
-    /// Adds the user's theme `text`, which was read from `file`, and makes it the current one.
-    /// It builds on the theme it `inherits`, else on the first.
+    /// Adds the user's theme `text`, which was read from `file`, and makes it the current one. It builds on the
+    /// theme it `inherits`, else on the first. A file that was read before is replaced.
     ///
     /// # Errors
-    /// All mistakes of the file with line and column.
+    /// All mistakes of the file with line and column; nothing is changed then.
     pub fn add(&mut self, file: &str, text: &str) -> Result<(), Problems> {
-        let theme = file::read(file, text, &self.list)?;
-        self.list.retain(|t| t.name != theme.name);
-        self.list.push(theme);
-        self.current = self.list.len() - 1;
+        let name = self.read(file, text)?;
+        self.current = self.position(&name).unwrap_or(self.current);
         Ok(())
+    }
+
+    /// Adds the user's theme `text`, which was read from `file`, or replaces what that file said before, for
+    /// itself and for the themes that inherit from it. The current theme stays the current one, also when its
+    /// file gave it another name. Returns the theme's name.
+    ///
+    /// # Errors
+    /// All mistakes of the file with line and column; nothing is changed then.
+    pub fn read(&mut self, file: &str, text: &str) -> Result<String, Problems> {
+        let mut own = self.own.clone();
+        let mut before = None;
+        match own.iter_mut().find(|source| source.file == file) {
+            Some(source) => {
+                before = file::name(&source.text);
+                source.text = text.to_owned();
+            }
+            None => own.push(Source { file: file.to_owned(), text: text.to_owned() }),
+        }
+        let mut list = compose(&own)?;
+        if !self.colour {
+            list = list.into_iter().map(Theme::without_colour).collect();
+        }
+        let name = file::name(text).unwrap_or_default();
+        let current = self.current().name.clone();
+        let wanted = if before.as_ref() == Some(&current) { &name } else { &current };
+        self.current = list.iter().position(|t| t.name == *wanted).unwrap_or(0);
+        self.list = list;
+        self.own = own;
+        Ok(name)
     }
 
     /// Makes the theme of that name the current one.
@@ -87,18 +131,23 @@ impl Themes {
     /// # Errors
     /// The name is unknown; the message lists the known ones.
     pub fn select(&mut self, name: &str) -> Result<(), String> {
-        match self.list.iter().position(|t| t.name == name) {
+        match self.position(name) {
             Some(i) => {
                 self.current = i;
                 Ok(())
             }
             None => {
-                let known: Vec<_> = self.list.iter().map(Theme::name).collect();
+                let known: Vec<_> = self.names().collect();
                 let hint = did_you_mean(name, known.iter().copied());
                 let hint = hint.map_or_else(String::new, |hint| format!(", {hint}"));
                 Err(format!("unknown theme `{name}`{hint} Known: {}", known.join(", ")))
             }
         }
+    }
+
+    /// Their names, in the order they are stepped through.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(Theme::name)
     }
 
     /// The theme to draw with.
@@ -113,103 +162,40 @@ impl Themes {
 
     /// The same themes without colours, as NO_COLOR asks.
     pub fn without_colour(self) -> Self {
-        Self { list: self.list.into_iter().map(Theme::without_colour).collect(), ..self }
+        let list = self.list.into_iter().map(Theme::without_colour).collect();
+        Self { list, colour: false, ..self }
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.list.iter().position(|t| t.name == name)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use ratatui::style::Color;
-
-    use super::*;
-
-    #[test]
-    fn embedded_themes_name_every_role_and_leave_text_to_the_terminal() {
-        let themes = Themes::builtin().unwrap();
-        assert_eq!(themes.list.len(), 3);
-        for (theme, (_, text)) in themes.list.iter().zip(BUILTIN) {
-            for role in Role::ALL {
-                assert!(
-                    text.contains(&format!("\n{} ", role.name())),
-                    "{} lacks {}",
-                    theme.name,
-                    role.name()
-                );
-            }
-            assert_eq!(theme.style(Role::Text), Style::default());
+/// The embedded themes and those of `own`, in an order in which every theme stands after its parent.
+fn compose(own: &[Source]) -> Result<Vec<Theme>, Problems> {
+    let mut list: Vec<Theme> = Vec::new();
+    for (file, text) in BUILTIN {
+        let theme = file::read(file, text, &list)?;
+        list.push(theme);
+    }
+    let mut waiting: Vec<&Source> = own.iter().collect();
+    while !waiting.is_empty() {
+        // A parent that is itself waiting comes first; its own name means the embedded theme of that name.
+        let names: Vec<_> = waiting.iter().map(|source| file::name(&source.text)).collect();
+        let ready = waiting.iter().zip(&names).position(|(source, name)| {
+            let parent = file::parent(&source.text);
+            parent.is_none() || parent == *name || !names.contains(&parent)
+        });
+        let Some(ready) = ready else {
+            let source = waiting[0];
+            return Err(file::circle(&source.file, &source.text));
+        };
+        let source = waiting.remove(ready);
+        let theme = file::read(&source.file, &source.text, &list)?;
+        match list.iter_mut().find(|t| t.name == theme.name) {
+            Some(embedded) => *embedded = theme,
+            None => list.push(theme),
         }
     }
-
-    #[test]
-    fn the_sixteen_colour_theme_keeps_to_sixteen() {
-        let mut themes = Themes::builtin().unwrap();
-        themes.select("ansi16").unwrap();
-        for role in Role::ALL {
-            let style = themes.current().style(*role);
-            for colour in [style.fg, style.bg].into_iter().flatten() {
-                assert!(!matches!(colour, Color::Rgb(..) | Color::Indexed(_)), "{role:?} uses {colour}");
-            }
-        }
-    }
-
-    #[test]
-    fn without_colour_keeps_the_selection_visible() {
-        let themes = Themes::builtin().unwrap().without_colour();
-        for theme in &themes.list {
-            for role in Role::ALL {
-                let style = theme.style(*role);
-                assert_eq!((style.fg, style.bg), (None, None));
-            }
-            assert!(!theme.style(Role::Selected).add_modifier.is_empty(), "{}", theme.name);
-            assert!(!theme.style(Role::Breached).add_modifier.is_empty(), "{}", theme.name);
-        }
-    }
-
-    #[test]
-    fn a_user_theme_inherits_what_it_does_not_say() {
-        let mut themes = Themes::builtin().unwrap();
-        themes
-            .add(
-                "m.toml",
-                "name = \"mine\"\ninherits = \"light\"\n[styles]\nok = { fg = \"#00ff00\", underline = true }\n",
-            )
-            .unwrap();
-        let mine = themes.current().clone();
-        assert_eq!(
-            mine.style(Role::Ok),
-            Style::new().fg(Color::Rgb(0, 255, 0)).add_modifier(Modifier::UNDERLINED)
-        );
-        themes.select("light").unwrap();
-        assert_eq!(mine.style(Role::Breached), themes.current().style(Role::Breached));
-    }
-
-    #[test]
-    fn mistakes_are_all_reported_with_their_place() {
-        let text = "name = \"x\"\ninherits = \"drak\"\n[styles]\nbrached = { fg = \"red\" }\n\
-                    ok = { fg = \"gren\", blink = true }\nmuted = { dim = 1 }\nfoo = 3\n";
-        let problems = Themes::builtin().unwrap().add("x.toml", text).unwrap_err();
-        assert_eq!(
-            problems.to_string(),
-            "x.toml:2:12: unknown theme `drak`\n\
-             \x20 2 | inherits = \"drak\"\n    |            ^^^^^^\n  = did you mean `dark`?\n\
-             x.toml:4:1: unknown style `brached`\n\
-             \x20 4 | brached = { fg = \"red\" }\n    | ^^^^^^^\n  = did you mean `breached`?\n\
-             x.toml:5:13: unknown colour `gren`\n\
-             \x20 5 | ok = { fg = \"gren\", blink = true }\n    |             ^^^^^^\n\
-             \x20 = use a name such as \"light red\", a number 0-255 or \"#rrggbb\"\n\
-             x.toml:5:21: unknown attribute `blink`\n\
-             \x20 5 | ok = { fg = \"gren\", blink = true }\n    |                     ^^^^^\n\
-             x.toml:6:17: expected true or false\n\
-             \x20 6 | muted = { dim = 1 }\n    |                 ^\n\
-             x.toml:7:1: unknown style `foo`\n\
-             \x20 7 | foo = 3\n    | ^^^"
-        );
-    }
-
-    #[test]
-    fn selecting_an_unknown_theme_lists_the_known() {
-        let error = Themes::builtin().unwrap().select("lihgt").unwrap_err();
-        assert_eq!(error, "unknown theme `lihgt`, did you mean `light`? Known: dark, light, ansi16");
-    }
+    Ok(list)
 }

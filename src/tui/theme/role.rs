@@ -26,7 +26,7 @@ macro_rules! roles {
 }
 
 roles! {
-    /// Ordinary text.
+    /// Ordinary text, and the ground everything stands on.
     Text => "text";
     /// Units, column heads, what can be skipped.
     Muted => "muted";
@@ -42,6 +42,8 @@ roles! {
     Key => "key";
     /// The line under the cursor; laid over the styles of its cells.
     Selected => "selected";
+    /// The letters of a line that were searched for; laid over the styles of its cells.
+    Matched => "matched";
     /// Objective met, backend up.
     Ok => "ok";
     /// No data: never shown as good.

@@ -3,13 +3,14 @@
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind};
 use tui_input::backend::crossterm::EventHandler;
 
-use super::{diagnose, dialogs, go, look, moves, remedy};
+use super::{diagnose, dialogs, go, look, looks, moves, palette, remedy};
 use crate::domain::Clean;
 use crate::engine::Request;
 use crate::tui::action::Action;
+use crate::tui::available::{self, why_not};
 use crate::tui::effect::Effect;
-use crate::tui::keymap::Chord;
-use crate::tui::state::{Screen, SloOrder, State};
+use crate::tui::keymap::{Chord, Pressed};
+use crate::tui::state::{Pending, Screen, SloOrder, State};
 use crate::tui::{view, words};
 
 /// Longest filter, in characters.
@@ -24,26 +25,38 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     state.notice = None;
     let chord = Chord::from(key);
     if state.review.is_some() || state.arming.is_some() {
+        state.pending = None;
         return dialogs::press(state, key, chord);
+    }
+    if state.palette.is_some() {
+        return palette::press(state, key, chord);
     }
     if state.typing {
         return type_filter(state, key, chord);
     }
-    match state.keymap.action(chord) {
-        Some(action) => act(state, action),
-        None => {
+    let mut keys = state.pending.take().map(|pending| pending.keys).unwrap_or_default();
+    keys.push(chord);
+    match state.keymap.pressed(&keys) {
+        Pressed::Action(action) => return act(state, action),
+        Pressed::Begun => state.pending = Some(Pending { keys, since: state.now }),
+        // Escape only forgets what was begun.
+        Pressed::Nothing if keys.len() > 1 && chord.code() == KeyCode::Esc => {}
+        Pressed::Nothing => {
+            let pressed: Vec<_> = keys.iter().map(ToString::to_string).collect();
             let help = state.keymap.keys(Action::Help).first();
             let hint = help.map_or_else(String::new, |k| format!("; {k} shows the keys"));
-            state.say(format!("{chord} does nothing here{hint}"));
-            Vec::new()
+            state.say(format!("{} does nothing here{hint}", pressed.join(" ")));
         }
     }
+    Vec::new()
 }
 
 /// Pasted text goes into the filter if it is open; anywhere else its letters would act as keys.
 pub(super) fn paste(state: &mut State, text: &str) {
     if state.review.is_some() || state.arming.is_some() {
         dialogs::paste(state);
+    } else if state.palette.is_some() {
+        palette::paste(state, text);
     } else if state.typing {
         let filter = &mut state.list_mut().filter;
         let joined = Clean::capped(&format!("{}{text}", filter.value()), FILTER_MAX);
@@ -78,12 +91,12 @@ fn type_filter(state: &mut State, key: KeyEvent, chord: Chord) -> Vec<Effect> {
 }
 
 /// Carries out an action.
-fn act(state: &mut State, action: Action) -> Vec<Effect> {
+pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     if state.help.is_some() {
         return act_in_help(state, action);
     }
-    if !action.applies(state.screen) {
-        state.say(format!("{} does nothing on this screen", action.name()));
+    if let Some(why) = why_not(state, action) {
+        state.say(why);
         return Vec::new();
     }
     match action {
@@ -105,6 +118,8 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ShowVerdict => return show_verdict(state),
         Action::ShowActions => return go(state, Screen::Actions),
         Action::ShowCommands => return go(state, Screen::Commands),
+        Action::NextContext => return next_context(state),
+        Action::Palette => palette::open(state),
         Action::Diagnose => return ask_again(state),
         Action::Arm => return remedy::arm(state),
         Action::Undo => return remedy::undo(state),
@@ -120,11 +135,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Filter => state.typing = true,
         Action::Pause => pause(state),
         Action::Sort => sort(state),
-        Action::NextTheme => {
-            state.themes.step();
-            let name = state.themes.current().name().to_owned();
-            state.say(format!("theme {name}"));
-        }
+        Action::NextTheme => looks::next_theme(state),
         Action::Copy => return copy(state),
         Action::Redraw => return vec![Effect::Redraw],
         Action::Help => state.help = Some(0),
@@ -138,11 +149,12 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
 fn act_in_help(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Help | Action::Back | Action::Open => state.help = None,
+        Action::Palette => palette::open(state),
         // The first press of the key that also quits only closes what lies on top.
         Action::Quit => return vec![Effect::Quit],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
-        Action::NextTheme => state.themes.step(),
+        Action::NextTheme => looks::next_theme(state),
         action => moves::help(state, action),
     }
     Vec::new()
@@ -203,6 +215,12 @@ fn back(state: &mut State) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+fn next_context(state: &mut State) -> Vec<Effect> {
+    let Some(name) = available::next_context(state).cloned() else { return Vec::new() };
+    state.say(format!("opening {name}"));
+    vec![Effect::Context(name)]
 }
 
 fn ask_again(state: &mut State) -> Vec<Effect> {

@@ -57,6 +57,28 @@ pub(super) fn cursor(state: &mut State, action: Action) {
     }
 }
 
+/// Moves the cursor of a list to its line `to`; tells whether it stood there already.
+pub(super) fn choose(state: &mut State, to: usize) -> bool {
+    match state.screen {
+        Screen::Slos => {
+            let name = state.slo_rows().get(to).map(|s| s.name.clone());
+            let already = name.is_some() && name == state.slo;
+            select_slo(state, name);
+            already
+        }
+        Screen::Tree => {
+            let Some(place) = state.tree.rows().get(to).map(|r| r.place.clone()) else { return false };
+            state.place.replace(place.clone()) == Some(place)
+        }
+        Screen::Commands => {
+            state.command = state.command_rows().get(to).map(|c| c.number).or(state.command);
+            false
+        }
+        // Texts scroll by themselves: their lines are chosen with keys.
+        _ => false,
+    }
+}
+
 /// The line of the selected command: the newest, unless another one was chosen.
 pub(super) fn command_row(state: &State) -> Option<usize> {
     let rows = state.command_rows();
@@ -135,7 +157,7 @@ pub(super) fn help(state: &mut State, action: Action) {
 }
 
 /// Selects another SLO: what was selected within the old one means nothing there.
-fn select_slo(state: &mut State, name: Option<Clean>) {
+pub(super) fn select_slo(state: &mut State, name: Option<Clean>) {
     if name.is_some() && name != state.slo {
         state.slo = name;
         state.place = None;

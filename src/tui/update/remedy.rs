@@ -7,6 +7,7 @@ use crate::domain::Clean;
 use crate::engine::Request;
 use crate::remedy::{Ask, Operation, Outcome, Phase, Plan, Told};
 use crate::tui::action::Action;
+use crate::tui::available::why_not;
 use crate::tui::effect::Effect;
 use crate::tui::pick::{ActionRow, Pick};
 use crate::tui::remedy_words as words;
@@ -36,59 +37,30 @@ pub(super) fn propose_if_needed(state: &mut State) -> Vec<Effect> {
     ask(Ask::Propose(slo))
 }
 
-/// Enter on a line of the actions.
+/// Enter on a line of the actions that can be reviewed.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {
-    let subject = match state.picked() {
-        Some(ActionRow::Proposal(p)) => match p.refusal() {
-            None => Ok(Subject::Proposal(p.id, p.kind)),
-            Some(obstacle) => Err(format!("refused: {}", obstacle.text)),
-        },
-        Some(ActionRow::Operation(_)) => Err(format!("{} takes it back", key(state, Action::Undo))),
-        None => Err("there is nothing to review".to_owned()),
-    };
-    await_plan(state, subject)
+    match state.picked() {
+        Some(ActionRow::Proposal(p)) => await_plan(state, Subject::Proposal(p.id, p.kind)),
+        Some(ActionRow::Operation(_)) | None => Vec::new(),
+    }
 }
 
-/// The undo key.
+/// The undo key, on an operation that can be taken back.
 pub(super) fn undo(state: &mut State) -> Vec<Effect> {
-    let subject = match state.picked() {
-        Some(ActionRow::Operation(o)) => match cannot_undo(o) {
-            None => Ok(Subject::Undo(o.id.clone())),
-            Some(why) => Err(why),
-        },
-        Some(ActionRow::Proposal(_)) => Err("this is not done yet: undo is for what was done".to_owned()),
-        None => Err("nothing was done that could be taken back".to_owned()),
-    };
-    await_plan(state, subject)
-}
-
-/// Why an operation cannot be taken back.
-fn cannot_undo(o: &Operation) -> Option<String> {
-    match (&o.undone_by, o.can_undo, &o.outcome) {
-        (Some(_), _, _) => Some("it was taken back already".to_owned()),
-        (None, true, _) => None,
-        (None, false, None) => Some("it is not known yet what it did".to_owned()),
-        (None, false, Some(Outcome::NotApplied(_))) => Some("it was not applied: nothing to undo".to_owned()),
-        (None, false, _) => Some("it cannot be taken back now: its notes say why".to_owned()),
+    match state.picked() {
+        Some(ActionRow::Operation(o)) => await_plan(state, Subject::Undo(o.id.clone())),
+        Some(ActionRow::Proposal(_)) | None => Vec::new(),
     }
 }
 
-fn await_plan(state: &mut State, subject: Result<Subject, String>) -> Vec<Effect> {
-    match subject {
-        Ok(subject) => {
-            if state.awaited.as_ref().is_some_and(|(awaited, _)| *awaited == subject) {
-                state.say("the target is being read again");
-                return Vec::new();
-            }
-            let question = subject.ask();
-            state.awaited = Some((subject, state.now));
-            ask(question)
-        }
-        Err(why) => {
-            state.say(why);
-            Vec::new()
-        }
+fn await_plan(state: &mut State, subject: Subject) -> Vec<Effect> {
+    if state.awaited.as_ref().is_some_and(|(awaited, _)| *awaited == subject) {
+        state.say("the target is being read again");
+        return Vec::new();
     }
+    let question = subject.ask();
+    state.awaited = Some((subject, state.now));
+    ask(question)
 }
 
 /// Nobody waits for a plan any more.
@@ -99,7 +71,7 @@ pub(super) fn give_up(state: &mut State) -> Vec<Effect> {
 /// Asks for the plan again that expired in the dialog.
 pub(super) fn review_again(state: &mut State) -> Vec<Effect> {
     let Some(review) = state.review.take() else { return Vec::new() };
-    await_plan(state, Ok(review.subject))
+    await_plan(state, review.subject)
 }
 
 /// Closes the dialog; the plan is forgotten.
@@ -126,29 +98,19 @@ pub(super) fn arm(state: &mut State) -> Vec<Effect> {
         state.say("disarming");
         return ask(Ask::Disarm);
     }
-    match state.ledger().context().cloned() {
-        Some(name) => state.arming = Some(Arming { name, input: Default::default() }),
-        None => {
-            let why = words::off(state.ledger().standing.as_ref()).unwrap_or_default();
-            state.say(format!("cannot arm: {why}"));
-        }
+    match (state.ledger().context().cloned(), why_not(state, Action::Arm)) {
+        (Some(name), None) => state.arming = Some(Arming { name, input: Default::default() }),
+        (_, why) => state.say(why.unwrap_or_default()),
     }
     Vec::new()
 }
 
-/// The keep key.
+/// The keep key, on a change that takes itself back.
 pub(super) fn keep(state: &mut State) -> Vec<Effect> {
-    match state.picked() {
-        Some(ActionRow::Operation(o)) if o.keep_until.is_some_and(|until| until > state.now) => {
-            let id = o.id.clone();
-            state.say("keeping it");
-            ask(Ask::Keep(id))
-        }
-        _ => {
-            state.say("only a change that takes itself back can be kept");
-            Vec::new()
-        }
-    }
+    let Some(ActionRow::Operation(o)) = state.picked() else { return Vec::new() };
+    let id = o.id.clone();
+    state.say("keeping it");
+    ask(Ask::Keep(id))
 }
 
 /// As time goes by: plans expire, and a press of Apply that stood alone counts.
@@ -297,11 +259,6 @@ fn operated(state: &mut State, o: &Arc<Operation>, before: Option<&Arc<Operation
 
 fn is_new(before: Option<&Arc<Operation>>, now: &Operation, what: impl Fn(&Operation) -> bool) -> bool {
     what(now) && !before.is_some_and(|b| what(b))
-}
-
-/// The first key of an action.
-fn key(state: &State, action: Action) -> String {
-    state.keymap.keys(action).first().map_or_else(|| action.name().to_owned(), |k| k.label(state.ascii))
 }
 
 /// What is copied of the selected line.

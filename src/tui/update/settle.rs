@@ -13,6 +13,7 @@ pub(super) fn settle(state: &mut State) {
     settle_pick(state);
     settle_offset(state);
     settle_review(state);
+    settle_palette(state);
     if let Some(at) = state.help {
         let last = view::help_lines(state).saturating_sub(usize::from(view::help_page(state)));
         state.help = Some(at.min(last));
@@ -82,10 +83,22 @@ fn settle_review(state: &mut State) {
     if state.review.is_none() {
         return;
     }
-    let extent = view::review_extent(state);
+    let (extent, too_small) = (view::review_extent(state), view::is_too_small(state));
     if let Some(review) = &mut state.review {
         review.offset = review.offset.min(extent.lines.saturating_sub(extent.page));
-        review.read |= review.offset + extent.page >= extent.needed;
+        // Of what is not drawn nothing was read.
+        review.read |= !too_small && review.offset + extent.page >= extent.needed;
+    }
+}
+
+/// What the palette offers is what there is now.
+fn settle_palette(state: &mut State) {
+    if let Some(mut palette) = state.palette.take() {
+        palette.refresh(state);
+        let (page, last) = (view::palette_page(state), palette.entries.len());
+        let offset = view::keep_visible(palette.offset, palette.at..palette.at + 1, page);
+        palette.offset = offset.min(last.saturating_sub(page));
+        state.palette = Some(palette);
     }
 }
 

@@ -3,13 +3,15 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
+use tui_input::Input;
 
 use super::fit::{Part, fit};
 use super::paint::{self, span};
 use crate::domain::Clean;
 use crate::tui::action::Action;
 use crate::tui::guide;
+use crate::tui::keymap::Chord;
 use crate::tui::state::{Screen, State};
 use crate::tui::theme::{Role, Theme};
 
@@ -19,6 +21,8 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let cells = usize::from(inner.width);
     let line = if state.typing {
         typing(state, theme, cells)
+    } else if let Some(pending) = &state.pending {
+        fit(begun(state, theme, &pending.keys), cells, 2)
     } else if let Some(notice) = &state.notice {
         let role = if notice.failure { Role::Failure } else { Role::Notice };
         let mark = if notice.failure { "! " } else { "" };
@@ -28,6 +32,22 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         fit(hints(state, theme), cells, 2)
     };
     paint::line(buf, inner, 0, &line);
+}
+
+/// The keys pressed so far, and what can follow them.
+fn begun(state: &State, theme: &Theme, keys: &[Chord]) -> Vec<Part> {
+    let key = theme.style(Role::Key);
+    let label = |chords: &[Chord]| {
+        let labels: Vec<_> = chords.iter().map(|c| c.label(state.ascii)).collect();
+        labels.join(" ")
+    };
+    let so_far = format!("{} {}", label(keys), state.symbols().ellipsis);
+    let mut parts = vec![Part::left(100, vec![span(so_far, theme.style(Role::Active))])];
+    for (i, (rest, action)) in state.keymap.continuations(keys).into_iter().enumerate() {
+        let spans = vec![span(label(&rest), key), span(format!(" {}", action.hint()), Style::new())];
+        parts.push(Part::left(90u8.saturating_sub(u8::try_from(i).unwrap_or(u8::MAX)), spans));
+    }
+    parts
 }
 
 /// Draws the demo's guide.
@@ -42,14 +62,12 @@ pub(super) fn draw_guide(state: &State, theme: &Theme, area: Rect, buf: &mut Buf
     paint::line(buf, inner, 0, &line.into());
 }
 
-fn typing(state: &State, theme: &Theme, cells: usize) -> Line<'static> {
-    let key = theme.style(Role::Key);
-    let input = &state.list().filter;
+/// What is typed into `input`, with the caret, on `room` cells and one for the caret.
+pub(super) fn caret(input: &Input, room: usize, style: Style) -> Vec<Span<'static>> {
     let before: String = input.value().chars().take(input.cursor()).collect();
     let after: String = input.value().chars().skip(input.cursor()).collect();
     let (before, after) = (Clean::new(&before), Clean::new(&after));
     // The end of what was typed matters: the beginning gives way.
-    let room = cells.saturating_sub(2);
     let mut shown = before.as_str();
     while paint::width(shown) > room {
         let mut chars = shown.chars();
@@ -58,13 +76,14 @@ fn typing(state: &State, theme: &Theme, cells: usize) -> Line<'static> {
     }
     let mut rest = after.as_str().chars();
     let under = rest.next().unwrap_or(' ');
-    let cursor = Style::new().add_modifier(Modifier::REVERSED);
-    let text = vec![
-        span("/", key),
-        span(shown, Style::new()),
-        span(under, cursor),
-        span(rest.as_str(), Style::new()),
-    ];
+    let cursor = style.add_modifier(Modifier::REVERSED);
+    vec![span(shown, style), span(under, cursor), span(rest.as_str(), style)]
+}
+
+fn typing(state: &State, theme: &Theme, cells: usize) -> Line<'static> {
+    let key = theme.style(Role::Key);
+    let typed = caret(&state.list().filter, cells.saturating_sub(2), Style::new());
+    let text = [vec![span("/", key)], typed].concat();
     let help = vec![
         span(matches(state), theme.style(Role::Muted)),
         span("  enter", key),
@@ -120,6 +139,14 @@ fn dialog_hints(state: &State, theme: &Theme) -> Vec<Part> {
 fn hints(state: &State, theme: &Theme) -> Vec<Part> {
     if state.review.is_some() {
         return dialog_hints(state, theme);
+    }
+    if state.palette.is_some() {
+        let hints = [("enter", "do it"), ("esc", "close"), ("tab", "next"), ("shift-tab", "previous")];
+        let hints = hints.into_iter().enumerate().map(|(i, (key, words))| {
+            let spans = vec![span(key, theme.style(Role::Key)), span(format!(" {words}"), Style::new())];
+            Part::left(90 - i as u8, spans)
+        });
+        return hints.collect();
     }
     let mut parts = Vec::new();
     let filter = state.list().filter.value();

@@ -5,7 +5,7 @@ use ratatui::layout::{Margin, Rect};
 use ratatui::style::Style;
 use ratatui::symbols::border;
 use ratatui::text::Line;
-use ratatui::widgets::{Block, Clear, Widget};
+use ratatui::widgets::{Block, Widget};
 
 use super::paint::{self, span};
 use crate::domain::SloState;
@@ -48,7 +48,7 @@ pub(super) fn inner(area: Rect) -> Rect {
 #[derive(Debug)]
 pub(super) enum HelpLine {
     /// A heading.
-    Heading(&'static str),
+    Heading(String),
     /// Keys or a sign, and what it does or means.
     Entry(String, String),
     /// Nothing.
@@ -66,12 +66,23 @@ pub(super) fn lines(state: &State) -> Vec<HelpLine> {
         out.push(HelpLine::Entry(keys, texts.next().unwrap_or_default()));
         out.extend(texts.map(|t| HelpLine::Entry(String::new(), t)));
     };
-    for group in Group::ALL {
-        out.push(HelpLine::Heading(group.title()));
-        for action in Action::ALL.iter().filter(|a| a.group() == group) {
+    // What is only of use here comes first: mostly that is what one looks for.
+    let here = |action: &Action| matches!(action.scope(), Scope::On(_)) && action.applies(state.screen);
+    let group = |group: Option<Group>| {
+        Action::ALL.iter().filter(move |a| here(a) == group.is_none() && group.is_none_or(|g| a.group() == g))
+    };
+    for heading in std::iter::once(None).chain(Group::ALL.into_iter().map(Some)) {
+        if group(heading).next().is_none() {
+            continue;
+        }
+        out.push(HelpLine::Heading(
+            heading.map_or_else(|| format!("Only here: {}", state.screen.title()), |g| g.title().to_owned()),
+        ));
+        for action in group(heading) {
             let keys: Vec<_> = state.keymap.keys(*action).iter().map(|k| k.label(state.ascii)).collect();
             let keys = if keys.is_empty() { "(no key)".to_owned() } else { keys.join(" ") };
             let text = match action.scope() {
+                _ if heading.is_none() => action.help().to_owned(),
                 Scope::Anywhere => action.help().to_owned(),
                 Scope::On(screens) => {
                     let titles: Vec<_> = screens.iter().map(|s| s.title()).collect();
@@ -82,7 +93,7 @@ pub(super) fn lines(state: &State) -> Vec<HelpLine> {
         }
         out.push(HelpLine::Blank);
     }
-    out.push(HelpLine::Heading("Signs"));
+    out.push(HelpLine::Heading("Signs".to_owned()));
     for (sign, text) in signs(state) {
         entry(&mut out, &sign, text);
     }
@@ -112,7 +123,7 @@ fn keys_width(width: usize) -> usize {
 /// Draws the help over `area`.
 pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let (outer, inner) = (outer(area), inner(area));
-    Clear.render(outer, buf);
+    paint::clear(buf, outer, theme);
     let lines = lines(state);
     let offset = state.help.unwrap_or(0);
     let page = usize::from(inner.height);

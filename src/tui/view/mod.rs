@@ -8,6 +8,7 @@ mod footer;
 mod header;
 mod help;
 mod paint;
+mod palette;
 mod pane;
 mod review;
 mod slos;
@@ -23,7 +24,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::state::{Screen, State};
-use super::theme::Theme;
+use super::theme::{Role, Theme};
 
 pub(in crate::tui) use review::Extent;
 pub(in crate::tui) use slos::sample_age;
@@ -63,9 +64,31 @@ fn layout(state: &State, area: Rect) -> Layout {
     }
 }
 
+/// Columns and rows below which nothing of use can be shown.
+const SMALLEST: (u16, u16) = (24, 5);
+
+/// Whether there is too little room for any screen.
+pub(super) fn too_small(area: Rect) -> bool {
+    area.width < SMALLEST.0 || area.height < SMALLEST.1
+}
+
+/// Says that there is too little room, as far as there is room for that.
+fn draw_too_small(theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let (width, height) = SMALLEST;
+    let text = format!("too small: {}x{} of {width}x{height}", area.width, area.height);
+    for (row, line) in paint::wrap(&text, usize::from(area.width)).iter().enumerate() {
+        paint::text(buf, area, row, 0, area.width, line, theme.style(Role::Failure));
+    }
+}
+
 /// Draws everything.
 pub fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let area = area.intersection(buf.area);
+    // What has no style of its own stands on the theme's ground.
+    buf.set_style(area, theme.style(Role::Text));
+    if too_small(area) {
+        return draw_too_small(theme, area, buf);
+    }
     let parts = layout(state, area);
     header::draw(state, theme, parts.header, buf);
     header::draw_banner(state, theme, parts.banner, buf);
@@ -80,6 +103,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     review::draw_arming(state, theme, parts.body, buf);
     footer::draw_guide(state, theme, parts.guide, buf);
     footer::draw(state, theme, parts.footer, buf);
+    palette::draw(state, theme, area, buf);
     if state.help.is_some() {
         help::draw(state, theme, area, buf);
     }
@@ -91,15 +115,25 @@ fn screen_area(state: &State) -> Rect {
 
 /// Lines of the current screen's list that are visible at once.
 pub(super) fn page(state: &State) -> usize {
+    usize::from(list_area(state).height)
+}
+
+fn list_area(state: &State) -> Rect {
     let body = layout(state, screen_area(state)).body;
-    let list = match state.screen {
+    match state.screen {
         Screen::Slos => slos::list_area(body),
         Screen::Tree => tree::list_area(body),
         Screen::Verdict => verdict::list_area(body),
         Screen::Actions => actions::list_area(body),
         Screen::Commands => commands::list_area(body),
-    };
-    usize::from(list.height)
+    }
+}
+
+/// The line of the current screen's list that stands at this cell, counted from the list's first.
+pub(super) fn line_at(state: &State, column: u16, row: u16) -> Option<usize> {
+    let list = list_area(state);
+    let inside = list.contains(ratatui::layout::Position { x: column, y: row });
+    inside.then(|| state.list().offset + usize::from(row - list.y))
 }
 
 /// Lines of the verdict's text, and those that belong to the selected service.
@@ -114,9 +148,19 @@ pub(super) fn actions_extent(state: &State) -> (usize, Range<usize>) {
     actions::extent(state, body)
 }
 
+/// Whether the terminal has too little room for any screen.
+pub(super) fn is_too_small(state: &State) -> bool {
+    too_small(screen_area(state))
+}
+
 /// How much of the plan in the dialog there is to read.
 pub(super) fn review_extent(state: &State) -> Extent {
     review::extent(state, layout(state, screen_area(state)).body)
+}
+
+/// Lines of the palette that are visible at once.
+pub(super) fn palette_page(state: &State) -> usize {
+    palette::page(screen_area(state))
 }
 
 /// Lines of the help.

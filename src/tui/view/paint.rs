@@ -6,8 +6,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Widget};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
+
+use crate::tui::theme::{Role, Theme};
 
 /// Width in cells.
 pub(super) fn width(text: &str) -> usize {
@@ -110,8 +113,15 @@ pub(super) fn restyle(buf: &mut Buffer, area: Rect, row: usize, style: Style) {
 }
 
 /// Draws everything in `area` in one quiet style: something lies over it.
-pub(super) fn fade(buf: &mut Buffer, area: Rect, style: Style) {
-    buf.set_style(area.intersection(buf.area), Style::reset().patch(style));
+pub(super) fn fade(buf: &mut Buffer, area: Rect, theme: &Theme) {
+    let quiet = theme.style(Role::Text).patch(theme.style(Role::Muted));
+    buf.set_style(area.intersection(buf.area), Style::reset().patch(quiet));
+}
+
+/// Leaves nothing but the theme's ground in `area`: something else will be drawn there.
+pub(super) fn clear(buf: &mut Buffer, area: Rect, theme: &Theme) {
+    Clear.render(area, buf);
+    buf.set_style(area.intersection(buf.area), theme.style(Role::Text));
 }
 
 fn row_y(buf: &Buffer, area: Rect, row: usize) -> Option<u16> {

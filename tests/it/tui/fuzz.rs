@@ -210,3 +210,22 @@ fn every_size_of_the_screens_about_changes_is_drawn() {
         }
     }
 }
+
+/// From nothing at all upwards, on every screen and with everything that can lie over it.
+#[test]
+fn every_small_size_is_drawn_or_says_that_it_is_too_small() {
+    for keys in ["1", "2", "3", "4", "5", "?", ":", "/ c", "1 p", "4 A"] {
+        let mut driver = Driver::usual(80, 24);
+        driver.engine([fixture::answered(7, fixture::verdict()), remedies::ready(), remedies::proposed()]);
+        driver.press(keys);
+        for (w, h) in (0..=30).flat_map(|w| (0..=9).map(move |h| (w, h))) {
+            driver.send(Event::Resize(w, h));
+            let text = driver.text();
+            let small = w < 24 || h < 5;
+            // On a few cells only the first words of it have room.
+            let words = if w >= 24 { format!("too small: {w}x{h} of 24x5") } else { "too".to_owned() };
+            let room = h > 0 && w >= 3;
+            assert_eq!(text.contains(&words), small && room, "after {keys:?} at {w}x{h}:\n{text}");
+        }
+    }
+}

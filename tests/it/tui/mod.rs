@@ -3,20 +3,24 @@
 
 mod approval;
 mod changes;
-mod cost;
+mod colours;
 mod driver;
 mod every_action;
 mod fixture;
 mod fuzz;
 mod guide;
+mod keymaps;
 mod keys;
+mod link;
+mod looks;
 mod monkey;
 mod numbers;
 mod pacing;
+mod palette;
 mod pictures;
+mod pseudo;
 mod pty;
 mod pty_monkey;
 mod remedies;
 mod remedy_screens;
 mod screens;
-mod terminal;

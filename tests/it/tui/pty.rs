@@ -3,21 +3,15 @@
 #![cfg(unix)]
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use portable_pty::{CommandBuilder, PtySize};
 use sagetop::domain::Timestamp;
 use sagetop::engine::Request;
 use sagetop::tui::{self, TuiOptions};
-use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::terminal::Terminal;
+use super::pseudo::{COPY, ROLE, Terminal, closed_port, configured, sagetop, staged, started};
 use super::{fixture, remedies};
-
-/// Set in the child that is a test binary.
-const ROLE: &str = "SAGETOP_TEST_CHILD";
 
 /// Not a test: runs inside the pseudo-terminal. The real program has no bug to panic with.
 #[test]
@@ -49,55 +43,11 @@ fn child() {
                 }
             }
         });
-        tui::run(event_rx, request_tx, TuiOptions::builtin().unwrap()).await
+        let mut options = TuiOptions::builtin().unwrap();
+        options.copy_file = std::env::var_os(COPY).map(Into::into);
+        tui::run(event_rx, request_tx, options).await
     });
     println!("screens ended: {}", result.map_or_else(|e| e.to_string(), |()| "well".to_owned()));
-}
-
-/// A configuration whose backends are at `port`, and folders of its own.
-fn configured(port: u16) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let config = format!(
-        r#"
-[contexts.test]
-[contexts.test.prometheus]
-url = "http://127.0.0.1:{port}"
-[contexts.test.jaeger]
-url = "http://127.0.0.1:{port}"
-[[contexts.test.slo]]
-name = "checkout p95"
-service = "frontend"
-quantile = 0.95
-objective = "300ms"
-source = {{ type = "traces" }}
-"#
-    );
-    std::fs::write(dir.path().join("config.toml"), config).unwrap();
-    dir
-}
-
-/// A port that nobody listens on.
-fn closed_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
-
-fn sagetop(dir: &Path, more: &[&str]) -> CommandBuilder {
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_sagetop"));
-    command.arg("--config");
-    command.arg(dir.join("config.toml"));
-    command.arg("--state-dir");
-    command.arg(dir.join("state"));
-    command.args(more);
-    command
-}
-
-/// With backends at a port that nobody listens on.
-fn started(more: &[&str]) -> (TempDir, Terminal) {
-    let dir = configured(closed_port());
-    let mut terminal = Terminal::start(sagetop(dir.path(), more));
-    terminal.expect("UNKNOWN  checkout p95");
-    assert!(terminal.screen.screen().alternate_screen());
-    (dir, terminal)
 }
 
 #[test]
@@ -151,14 +101,6 @@ fn suspending_without_a_shell_goes_on() {
     assert_eq!(terminal.ends().0, 0);
 }
 
-/// The screens with an engine of this test.
-fn staged(role: &str) -> Terminal {
-    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
-    command.args(["tui::pty::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
-    command.env(ROLE, role);
-    Terminal::start(command)
-}
-
 /// What a terminal sends at once, such as pasted text, approves nothing in the real loop either.
 #[test]
 fn keys_that_come_in_one_read_do_not_approve() {
@@ -198,10 +140,7 @@ fn a_panic_of_another_task_restores_the_terminal_and_stays_readable() {
 #[test]
 fn a_new_size_is_drawn() {
     let (_dir, mut terminal) = started(&[]);
-    let size = PtySize { rows: 10, cols: 40, pixel_width: 0, pixel_height: 0 };
-    terminal.master.resize(size).unwrap();
-    let cells = |n| std::num::NonZero::new(n).unwrap();
-    terminal.screen.screen_mut().set_size(cells(10), cells(40));
+    terminal.resize(40, 10);
     // A key that comes together with the new size may be read with the next one only.
     terminal.redrawn();
     terminal.press("s");

@@ -17,7 +17,7 @@ use rand::rngs::StdRng;
 use sagetop::remedy::journal;
 use tempfile::TempDir;
 
-use super::terminal::Terminal;
+use super::pseudo::Terminal;
 
 /// What it presses besides letters and digits; what ends or stops the program is left out. What leads to
 /// a change is there more than once.

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Margin, Rect};
 use ratatui::style::Modifier;
 use ratatui::text::Line;
-use ratatui::widgets::{Block, Clear, Widget};
+use ratatui::widgets::{Block, Widget};
 
 use super::super::paint::{self, span};
 use super::super::pane::Pane;
@@ -43,8 +43,8 @@ pub(in crate::tui::view) fn draw(state: &State, theme: &Theme, area: Rect, buf: 
     if outer.height < 3 || outer.width < 6 {
         return;
     }
-    paint::fade(buf, area, theme.style(Role::Muted));
-    Clear.render(outer, buf);
+    paint::fade(buf, area, theme);
+    paint::clear(buf, outer, theme);
     Block::bordered()
         .border_set(super::super::help::border(state))
         .border_style(c.style(Role::Burning).remove_modifier(Modifier::BOLD))

@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Margin, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Clear, Widget};
+use ratatui::widgets::{Block, Widget};
 use tui_input::Input;
 
 pub(super) use arming::draw as draw_arming;
@@ -99,8 +99,8 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     if parts.outer.height < 3 || parts.outer.width < 4 {
         return;
     }
-    paint::fade(buf, area, theme.style(Role::Muted));
-    Clear.render(parts.outer, buf);
+    paint::fade(buf, area, theme);
+    paint::clear(buf, parts.outer, theme);
     let c = Pane::new(state, theme, parts.text.width);
     frame(&c, review, &parts, buf);
     let shown = parts.lines.iter().skip(review.offset).take(usize::from(parts.text.height));

@@ -1,21 +1,63 @@
-//! A program in a pseudo-terminal, and what is on its screen.
+//! A pseudo-terminal with a program in it: keys go in, cells and bytes come out.
 #![cfg(unix)]
 
 use std::io::{Read, Write};
-use std::sync::mpsc;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use tempfile::TempDir;
 
-/// Longest that anything is waited for.
+/// Set in the child that is a test binary.
+pub const ROLE: &str = "SAGETOP_TEST_CHILD";
+/// Where that child writes what is copied.
+pub const COPY: &str = "SAGETOP_TEST_COPY";
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A terminal of 80 columns and 24 rows. Whatever runs in it ends with it.
+/// A configuration whose backends are at `port`, and folders of its own.
+pub fn configured(port: u16) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        r#"
+[contexts.test]
+[contexts.test.prometheus]
+url = "http://127.0.0.1:{port}"
+[contexts.test.jaeger]
+url = "http://127.0.0.1:{port}"
+[[contexts.test.slo]]
+name = "checkout p95"
+service = "frontend"
+quantile = 0.95
+objective = "300ms"
+source = {{ type = "traces" }}
+"#
+    );
+    std::fs::write(dir.path().join("config.toml"), config).unwrap();
+    dir
+}
+
+/// A port that nobody listens on.
+pub fn closed_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+pub fn sagetop(dir: &Path, more: &[&str]) -> CommandBuilder {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_sagetop"));
+    command.arg("--config");
+    command.arg(dir.join("config.toml"));
+    command.arg("--state-dir");
+    command.arg(dir.join("state"));
+    command.args(more);
+    command
+}
+
 pub struct Terminal {
     pub child: Box<dyn Child + Send + Sync>,
     pub master: Box<dyn MasterPty + Send>,
-    input: Box<dyn Write + Send>,
-    pub output: mpsc::Receiver<Vec<u8>>,
+    pub input: Box<dyn Write + Send>,
+    pub output: std_mpsc::Receiver<Vec<u8>>,
     pub screen: vt100::Parser,
     /// Everything the child sent.
     pub raw: Vec<u8>,
@@ -30,7 +72,7 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().unwrap();
-        let (sender, output) = mpsc::channel();
+        let (sender, output) = std_mpsc::channel();
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(n @ 1..) = reader.read(&mut buffer) {
@@ -81,6 +123,35 @@ impl Terminal {
         }
     }
 
+    /// Gives the terminal another size.
+    pub fn resize(&mut self, cols: u16, rows: u16) {
+        self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+        let cells = |n| std::num::NonZero::new(n).unwrap();
+        self.screen.screen_mut().set_size(cells(rows), cells(cols));
+    }
+
+    /// Takes in what comes for so long; returns how many bytes that were.
+    pub fn listen(&mut self, time: Duration) -> usize {
+        let (until, before) = (Instant::now() + time, self.raw.len());
+        while let Ok(bytes) = self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.take(&bytes);
+        }
+        self.raw.len() - before
+    }
+
+    /// Whether the program ends by itself.
+    pub fn is_over(child: &mut (dyn Child + Send + Sync)) -> bool {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if child.try_wait().unwrap().is_some() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child.kill().unwrap();
+        false
+    }
+
     /// Waits for the end; the terminal must be what it was before the start.
     pub fn ends(mut self) -> (u32, String) {
         let until = Instant::now() + PATIENCE;
@@ -107,18 +178,32 @@ impl Terminal {
     }
 }
 
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // Most often it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Whether the terminal echoes and edits lines. The type of the flags belongs to a crate that is
 /// none of ours, so they are compared by name.
 #[cfg(target_os = "linux")]
 fn edits_lines(modes: &impl std::fmt::Debug) -> bool {
     let printed = format!("{modes:?}");
     printed.contains("ECHO") && printed.contains("ICANON")
+}
+
+/// With backends at a port that nobody listens on.
+pub fn started(more: &[&str]) -> (TempDir, Terminal) {
+    let dir = configured(closed_port());
+    let mut terminal = Terminal::start(sagetop(dir.path(), more));
+    terminal.expect("UNKNOWN  checkout p95");
+    assert!(terminal.screen.screen().alternate_screen());
+    (dir, terminal)
+}
+
+/// The screens with an engine of this test.
+pub fn staged(role: &str) -> Terminal {
+    Terminal::start(stage(role))
+}
+
+/// The command that starts them.
+pub fn stage(role: &str) -> CommandBuilder {
+    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args(["tui::pty::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.env(ROLE, role);
+    command
 }
