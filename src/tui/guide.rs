@@ -6,10 +6,10 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::action::Action;
+use super::format;
 use super::review::{Focus, Go, Review};
 use super::state::{Screen, State};
 use super::words::interval;
-use super::{format, remedy_words};
 use crate::domain::{Clean, SloStatus, VerdictKind};
 use crate::engine::ModelState;
 use crate::remedy::{Operation, Outcome, Phase};
@@ -186,7 +186,7 @@ fn actions(state: &State, remedy: Option<&Clean>, room: usize) -> String {
 
 /// Whether anything can be changed from here.
 fn can_change(state: &State) -> bool {
-    remedy_words::off(state.ledger().standing.as_ref()).is_none()
+    state.ledger().off().is_none()
 }
 
 /// The command is there to be copied: it must not be cut.

@@ -16,7 +16,7 @@ use super::theme::Themes;
 use super::tree::{Place, TreeRows};
 use crate::domain::{Clean, Ranked, ServiceName, SloStatus, Timestamp};
 use crate::engine::Reading;
-use crate::remedy::{CommandRecord, Digest};
+use crate::remedy::{CommandRecord, Digest, Standing};
 
 /// The screens, from wide to deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -270,6 +270,17 @@ impl State {
     /// What was changed and run: always the newest, paused or not.
     pub fn ledger(&self) -> &Ledger {
         &self.live.ledger
+    }
+
+    /// What has to be typed to make changes possible: the context's name. `None` where nothing can be
+    /// changed.
+    pub fn to_arm(&self) -> Option<&Clean> {
+        match &self.ledger().standing {
+            Some(Standing::Ready(name)) => Some(name),
+            Some(Standing::Off(_)) => None,
+            // The engine refuses if it cannot be armed.
+            None => self.live.snapshot.as_ref().map(|s| &s.context),
+        }
     }
 
     /// What could be done about the selected SLO.

@@ -20,7 +20,7 @@ fn ask(ask: Ask) -> Vec<Effect> {
 /// Asks what could be done about the selected SLO, unless that is known of the newest verdict.
 pub(super) fn propose_if_needed(state: &mut State) -> Vec<Effect> {
     let Some(slo) = state.slo.clone() else { return Vec::new() };
-    if words::off(state.ledger().standing.as_ref()).is_some() {
+    if state.ledger().off().is_some() {
         return Vec::new();
     }
     let Some(answered) = state.live.verdicts.get(&slo).map(|a| a.received) else {
@@ -126,12 +126,10 @@ pub(super) fn arm(state: &mut State) -> Vec<Effect> {
         state.say("disarming");
         return ask(Ask::Disarm);
     }
-    match state.ledger().context().cloned() {
-        Some(name) => state.arming = Some(Arming { name, input: Default::default() }),
-        None => {
-            let why = words::off(state.ledger().standing.as_ref()).unwrap_or_default();
-            state.say(format!("cannot arm: {why}"));
-        }
+    match (state.to_arm().cloned(), state.ledger().off().cloned()) {
+        (Some(name), _) => state.arming = Some(Arming { name, input: Default::default() }),
+        (None, Some(why)) => state.say(format!("cannot arm: {why}")),
+        (None, None) => state.say("cannot arm: the context is not known yet"),
     }
     Vec::new()
 }
