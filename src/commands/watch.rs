@@ -150,6 +150,11 @@ impl Watch {
                 }
                 tell(out, Event::Failed { what: &what, why: &why }, || format!("{what} failed: {why}"))?;
             }
+            // Answers to questions that are not asked here.
+            EngineEvent::Detail { .. }
+            | EngineEvent::Replicas(..)
+            | EngineEvent::Trace { .. }
+            | EngineEvent::WhatIf(_) => {}
             EngineEvent::Model(_) | EngineEvent::Progress { .. } | EngineEvent::Remedy(_) => {}
         }
         Ok(())

@@ -12,8 +12,8 @@ use super::metric::since_gap;
 use super::reference::{
     FeatureKinds, Reference, column, is_source, kind_of, loads, mean_known, own_surprise,
 };
-use crate::causal::{Cbn, LatencyNode};
-use crate::domain::{Clean, Column, Entity, NodeName, Party, Resource, ServiceName, Side};
+use crate::causal::Cbn;
+use crate::domain::{Clean, Column, Entity, NodeName, Party, Pool, Resource, ServiceName, Side, Stat};
 use crate::gvae::Gvae;
 use crate::gvae::data::median;
 use crate::gvae::model::is_sum;
@@ -24,6 +24,8 @@ use crate::windows::Frame;
 pub struct Finding {
     /// What it was seen on.
     pub entity: Entity,
+    /// The column it was read from.
+    pub column: Column,
     /// Resource group; latencies of a service itself are latent until a metric explains them.
     pub resource: Resource,
     /// Metric or latency, in words.
@@ -77,8 +79,9 @@ pub fn collect(
             let kind = kind_of(kinds, c);
             let finding = Finding {
                 entity: node.entity.clone(),
+                column: c.clone(),
                 resource: kind.resource,
-                what: metric_name(c),
+                what: column_name(c),
                 observed: middle(rows.clone().map(|r| values[r])),
                 normal: middle(
                     rows.clone().filter_map(|r| Some(metric.expected(values, load, r, since[r])?.0)),
@@ -116,12 +119,13 @@ fn latencies(
         let entity = model.cbn.entities[*owner].entity.clone();
         let Some((_, c)) = node.quantiles.first() else { continue };
         let finding = Finding {
+            column: c.clone(),
             resource: if matches!(entity, Entity::Channel { .. }) {
                 Resource::Network
             } else {
                 Resource::Latent
             },
-            what: latency_name(node),
+            what: column_name(c),
             observed: middle(column(&recent, c).iter().copied()),
             normal: Some(f64::from(reference.latencies[j][0])),
             surprise: reference.latency_tails[j].surprise(mean),
@@ -180,26 +184,27 @@ fn middle(values: impl Iterator<Item = f32>) -> Option<f64> {
     median(&mut v).map(f64::from)
 }
 
-fn metric_name(column: &Column) -> Clean {
-    match column {
-        Column::Metric { feature, pool, .. } => match pool {
-            crate::domain::Pool::Mean => feature.clone(),
-            crate::domain::Pool::Max => Clean::new(&format!("{feature} (worst replica)")),
-        },
-        Column::Latency { .. } => Clean::new("latency"),
-    }
-}
-
-fn latency_name(node: &LatencyNode) -> Clean {
-    let quantile = node.quantiles.first().map_or(String::new(), |(q, _)| q.to_string());
-    let side = match node.side {
+/// What a column is called in sentences.
+pub fn column_name(column: &Column) -> Clean {
+    let (rpc, side, stat) = match column {
+        Column::Metric { feature, pool: Pool::Mean, .. } => return feature.clone(),
+        Column::Metric { feature, pool: Pool::Max, .. } => {
+            return Clean::new(&format!("{feature} (worst replica)"));
+        }
+        Column::Latency { rpc, side, stat } => (rpc, side, stat),
+    };
+    let quantile = match stat {
+        Stat::Quantile(q) => q.to_string(),
+        Stat::Count => return Clean::new("calls"),
+    };
+    let side = match side {
         Side::Client => "client latency",
         Side::Server => "server latency",
         Side::Request => "request delay",
         Side::Response => "response delay",
         Side::Network => "network delay",
     };
-    let of = match (&node.rpc.caller, &node.rpc.callee) {
+    let of = match (&rpc.caller, &rpc.callee) {
         (Party::Any, _) => String::new(),
         (Party::User, _) => " of users".to_owned(),
         (caller, Party::Any) => format!(" of calls by {caller}"),

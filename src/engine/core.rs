@@ -40,7 +40,7 @@ pub struct Engine {
     pub(super) training: TrainSettings,
     pub(super) diagnosis: DiagnosisSettings,
     pub(super) prometheus: Prometheus,
-    jaeger: Option<Jaeger>,
+    pub(super) jaeger: Option<Jaeger>,
     pub(super) logins: (Auth, Option<Auth>),
     pub(super) plan: Plan,
     store: Store,

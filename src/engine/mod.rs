@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod core;
+pub mod detail;
 pub mod error;
 pub mod learn;
 mod lessons;
@@ -13,13 +14,17 @@ mod shelf;
 pub mod snapshot;
 mod units;
 pub mod views;
+pub mod waterfall;
 
 pub use core::{Engine, Picture, now};
+pub use detail::{Deviation, Means, MetricView, ServiceDetail};
 pub use error::EngineError;
 pub use learn::Learned;
 pub use live::live;
 pub use probe::Probe;
 pub use remedies::Remedies;
 pub use snapshot::{
-    CallView, EngineEvent, Entry, Load, ModelState, Reading, Readings, Request, ServiceView, Snapshot,
+    CallView, EngineEvent, Entry, Load, ModelState, Prediction, Question, Reading, Readings, Request,
+    ServiceView, Snapshot,
 };
+pub use waterfall::{SpanView, Waterfall};

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::detail::ServiceDetail;
+use super::waterfall::Waterfall;
 use crate::causal::CallGraph;
 use crate::domain::{
-    BackendHealth, Clean, ModelSummary, NodeName, Quantile, Resource, ServiceName, SloStatus, Stage,
-    Timestamp, Verdict,
+    BackendHealth, Clean, Counterfactual, ModelSummary, Move, NodeName, Quantile, Resource, ServiceName,
+    SloStatus, Stage, Timestamp, Verdict,
 };
 use crate::remedy::{Ask, Told};
 
@@ -173,6 +175,26 @@ pub enum EngineEvent {
         /// The answer.
         verdict: Arc<Verdict>,
     },
+    /// One service in full, or why that cannot be told.
+    Detail {
+        /// Which.
+        service: ServiceName,
+        /// The answer.
+        detail: Result<Arc<ServiceDetail>, Clean>,
+    },
+    /// How many replicas of a service are measured.
+    Replicas(ServiceName, u32),
+    /// The slowest trace through a service, `None` if nothing passed through it; or why there is none.
+    Trace {
+        /// Which.
+        service: ServiceName,
+        /// End of the time that was searched.
+        until: Timestamp,
+        /// The answer.
+        trace: Result<Option<Arc<Waterfall>>, Clean>,
+    },
+    /// What the model says about changes that nobody made yet.
+    WhatIf(Prediction),
     /// Proposals, plans and operations.
     Remedy(Told),
     /// Something failed; the screens keep what they have.
@@ -186,8 +208,29 @@ pub enum EngineEvent {
     },
 }
 
+/// What the tail would be with some changes made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// Counts up: the answer bears it, and only the newest one counts.
+    pub number: u64,
+    /// The SLO by name.
+    pub slo: Clean,
+    /// All of the changes at once.
+    pub moves: Vec<Move>,
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The question's number.
+    pub number: u64,
+    /// The tail as the model explains it without changes, and with them; `None` where nobody can tell. Or
+    /// why there is no answer.
+    pub tails: Result<(Option<Counterfactual>, Option<Counterfactual>), Clean>,
+}
+
 /// What the screens ask of the engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Fetch again now.
     Refresh,
@@ -195,6 +238,12 @@ pub enum Request {
     Diagnose(Clean),
     /// Train again from what is stored.
     Retrain,
+    /// One service in full, with the incident of the SLO by name.
+    Detail(ServiceName, Option<Clean>),
+    /// The slowest trace through a service.
+    Trace(ServiceName),
+    /// What changes would do.
+    WhatIf(Question),
     /// About remedies.
     Remedy(Ask),
 }

@@ -99,15 +99,15 @@ actions! {
     Top => "top", "top", Move, Scope::Anywhere;
     /// To the last line.
     Bottom => "bottom", "bottom", Move, Scope::Anywhere;
-    /// Fold the branch, or go to its parent.
-    Fold => "fold", "fold", Move, Scope::On(&[Screen::Tree]);
-    /// Unfold the branch, or go to its first child.
-    Unfold => "unfold", "unfold", Move, Scope::On(&[Screen::Tree]);
+    /// Fold the branch, or go to its parent. What-if: less of it.
+    Fold => "fold", "fold", Move, Scope::On(&[Screen::Tree, Screen::WhatIf]);
+    /// Unfold the branch, or go to its first child. What-if: more of it.
+    Unfold => "unfold", "unfold", Move, Scope::On(&[Screen::Tree, Screen::WhatIf]);
     /// Fold or unfold the branch.
     Toggle => "toggle", "fold", Move, Scope::On(&[Screen::Tree]);
     /// Unfold everything, or fold all but the entry.
     ToggleAll => "toggle-all", "fold all", Move, Scope::On(&[Screen::Tree]);
-    /// Go one level deeper: SLO, dependency tree, verdict, actions, review. Press a button.
+    /// Go one level deeper: SLO, dependency tree, service; proposal, review. Press a button.
     Open => "open", "open", Go, Scope::Anywhere;
     /// Close what is open, or go one level back.
     Back => "back", "back", Go, Scope::Anywhere;
@@ -125,12 +125,18 @@ actions! {
     ShowActions => "show-actions", "actions", Go, Scope::Anywhere;
     /// Every command that was run.
     ShowCommands => "show-commands", "commands", Go, Scope::Anywhere;
+    /// What if the service had more replicas, CPU or memory, or a quieter neighbour.
+    ShowWhatIf => "what-if", "what if", Go, Scope::Anywhere;
     /// Ask for a new verdict on the selected SLO.
     Diagnose => "diagnose", "ask again", Ask, Scope::Anywhere;
     /// Fetch again now.
     Refresh => "refresh", "refresh", Ask, Scope::Anywhere;
     /// Train the model again from what is stored.
     Retrain => "retrain", "retrain", Ask, Scope::Anywhere;
+    /// Fetch the slowest trace through the service; again: back to the chart.
+    ShowTrace => "show-trace", "trace", Ask, Scope::On(&[Screen::Service]);
+    /// Back to how everything is: nothing changed.
+    Reset => "reset", "reset", Ask, Scope::On(&[Screen::WhatIf]);
     /// Make approving possible for a while (type the context's name), or impossible again at once.
     Arm => "arm", "arm", Change, Scope::Anywhere;
     /// Show exactly what would take the operation back, to approve it.
@@ -145,8 +151,10 @@ actions! {
     Sort => "sort", "sort", Show, Scope::On(&[Screen::Slos]);
     /// Next colour theme.
     NextTheme => "next-theme", "theme", Show, Scope::Anywhere;
-    /// Copy the verdict, the action or the command to the clipboard of your terminal (OSC 52).
-    Copy => "copy", "copy", Show, Scope::On(&[Screen::Verdict, Screen::Actions, Screen::Commands]);
+    /// Copy what is shown to the clipboard of your terminal (OSC 52): verdict, service, prediction, action, command.
+    Copy => "copy", "copy", Show, Scope::On(&[
+        Screen::Verdict, Screen::Actions, Screen::Commands, Screen::Service, Screen::WhatIf,
+    ]);
     /// Draw the whole screen again.
     Redraw => "redraw", "redraw", Program, Scope::Anywhere;
     /// Show or hide this help.
@@ -188,6 +196,7 @@ impl Action {
             Screen::Tree => &[
                 Self::Help,
                 Self::Open,
+                Self::ShowVerdict,
                 Self::Back,
                 Self::Toggle,
                 Self::Filter,
@@ -198,6 +207,8 @@ impl Action {
             ],
             Screen::Verdict => &[
                 Self::Help,
+                Self::Open,
+                Self::ShowWhatIf,
                 Self::ShowActions,
                 Self::Diagnose,
                 Self::Back,
@@ -215,6 +226,27 @@ impl Action {
                 Self::Back,
                 Self::ShowCommands,
                 Self::NextSlo,
+                Self::Copy,
+                Self::Quit,
+            ],
+            Screen::Service => &[
+                Self::Help,
+                Self::ShowTrace,
+                Self::ShowWhatIf,
+                Self::ShowVerdict,
+                Self::Back,
+                Self::Filter,
+                Self::Copy,
+                Self::Pause,
+                Self::Quit,
+            ],
+            Screen::WhatIf => &[
+                Self::Help,
+                Self::Unfold,
+                Self::Fold,
+                Self::Reset,
+                Self::ShowActions,
+                Self::Back,
                 Self::Copy,
                 Self::Quit,
             ],

@@ -3,7 +3,7 @@
 use crate::engine::Request;
 
 /// Something to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Ask the engine.
     Ask(Request),

@@ -74,6 +74,12 @@ fn incident(state: &State, remedy: Option<&Clean>, room: usize) -> String {
         }
         Screen::Verdict => verdict(state, remedy, room),
         Screen::Actions => actions(state, remedy, room),
+        Screen::Service => {
+            format!("What of it is unusual? {} asks for the cause.", key(state, Action::ShowVerdict))
+        }
+        Screen::WhatIf => {
+            format!("{} gives it more: the tail moves.", key(state, Action::Unfold))
+        }
         Screen::Commands => {
             format!("Every command that was run, reads too. {} leads back.", key(state, Action::Back))
         }

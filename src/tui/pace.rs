@@ -43,7 +43,13 @@ pub fn next_change(state: &State) -> Option<Duration> {
             due.extend(asked.or(received).map(|at| age_changes_in(since(at, state.now))));
         }
         Screen::Actions => due.extend(actions(state)),
-        Screen::Slos | Screen::Tree | Screen::Commands => {}
+        Screen::Service => {
+            let example = state.inspected.service.as_ref().and_then(|s| picture.traces.get(s));
+            let asked = state.inspected.tracing.as_ref().map(|(_, at)| *at);
+            let shown = asked.or(example.map(|e| e.received));
+            due.extend(shown.map(|at| age_changes_in(since(at, state.now))));
+        }
+        Screen::Slos | Screen::Tree | Screen::Commands | Screen::WhatIf => {}
     }
     if let Some(until) = state.ledger().armed(state.now) {
         due.push(left_changes_in(until, state.now));

@@ -8,11 +8,13 @@ use super::ledger::Ledger;
 use crate::domain::{
     BackendHealth, BackendKind, BackendState, Clean, ServiceName, SloStatus, Stage, Timestamp, Verdict,
 };
-use crate::engine::{EngineEvent, Entry, ModelState, Reading, Snapshot};
+use crate::engine::{EngineEvent, Entry, ModelState, Reading, ServiceDetail, Snapshot, Waterfall};
 use crate::remedy::{Proposal, Told};
 
 /// Data is never called old before this, however short the windows: scrapes take their time.
 const STALE_AFTER: Duration = Duration::from_secs(180);
+/// Most services kept in full.
+const MOST_DETAILS: usize = 64;
 
 /// Long work under way.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,15 @@ pub struct Answer {
     pub verdict: Arc<Verdict>,
     /// Version of the snapshot it was asked on.
     pub version: u64,
+    /// When it arrived.
+    pub received: Timestamp,
+}
+
+/// The slowest trace through a service.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// The trace; `None` if nothing passed through. Or why there is none.
+    pub trace: Result<Option<Arc<Waterfall>>, Clean>,
     /// When it arrived.
     pub received: Timestamp,
 }
@@ -64,6 +75,12 @@ pub struct Picture {
     pub verdicts: BTreeMap<Clean, Answer>,
     /// Proposals by SLO.
     pub suggestions: BTreeMap<Clean, Suggestions>,
+    /// Services in full, as far as they were looked at; or why they cannot be shown.
+    pub details: BTreeMap<ServiceName, Result<Arc<ServiceDetail>, Clean>>,
+    /// Replicas that are measured.
+    pub replicas: BTreeMap<ServiceName, u32>,
+    /// Example traces by service.
+    pub traces: BTreeMap<ServiceName, Example>,
     /// What was changed and run; the screens read the live one even while paused.
     pub ledger: Ledger,
     /// Whether the engine is gone.
@@ -105,6 +122,20 @@ impl Picture {
                     self.verdicts.insert(slo.clone(), answer);
                 }
             }
+            EngineEvent::Detail { service, detail } => {
+                self.details.insert(service.clone(), detail.clone());
+                if self.details.len() > MOST_DETAILS {
+                    self.details.retain(|known, _| known == service);
+                }
+            }
+            EngineEvent::Replicas(service, count) => {
+                self.replicas.insert(service.clone(), *count);
+            }
+            EngineEvent::Trace { service, trace, .. } => {
+                self.traces.insert(service.clone(), Example { trace: trace.clone(), received: now });
+            }
+            // The newest question is known elsewhere.
+            EngineEvent::WhatIf(_) => {}
             EngineEvent::Remedy(told) => {
                 if let Told::Proposals { slo, proposals, notes } = told {
                     let (proposals, notes) = (proposals.clone(), notes.clone());

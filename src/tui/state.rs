@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tui_input::Input;
 
 use super::guide::Scene;
+use super::inspect::Inspected;
 use super::keymap::Keymap;
 use super::ledger::Ledger;
 use super::pick::{ActionRow, Pick};
@@ -31,11 +32,16 @@ pub enum Screen {
     Actions,
     /// The commands that were run.
     Commands,
+    /// One service in full.
+    Service,
+    /// What changes would do.
+    WhatIf,
 }
 
 impl Screen {
-    /// In the order of their number keys.
-    pub const ALL: [Self; 5] = [Self::Slos, Self::Tree, Self::Verdict, Self::Actions, Self::Commands];
+    /// Those with a number key, in that order, then those that are about one service.
+    pub const ALL: [Self; 7] =
+        [Self::Slos, Self::Tree, Self::Verdict, Self::Actions, Self::Commands, Self::Service, Self::WhatIf];
 
     /// The name shown at the top.
     pub fn title(self) -> &'static str {
@@ -45,6 +51,8 @@ impl Screen {
             Self::Verdict => "Verdict",
             Self::Actions => "Actions",
             Self::Commands => "Commands",
+            Self::Service => "Service",
+            Self::WhatIf => "What if",
         }
     }
 }
@@ -127,6 +135,8 @@ pub struct State {
     pub tree: TreeRows,
     /// The selected service of the ranking.
     pub suspect: Option<ServiceName>,
+    /// The service that is looked at in full, and what is tried on it.
+    pub inspected: Inspected,
     /// The selected line of the actions.
     pub pick: Option<Pick>,
     /// Whether the user moved the cursor there since the screen was entered.
@@ -179,6 +189,7 @@ impl State {
             folded: BTreeSet::new(),
             tree: TreeRows::default(),
             suspect: None,
+            inspected: Inspected::default(),
             pick: None,
             picked_by_hand: false,
             command: None,

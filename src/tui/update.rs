@@ -1,10 +1,12 @@
 //! The only place where the state changes: `update(state, event)` says what else is to be done.
 
 mod dialogs;
+mod inspect;
 mod keys;
 mod moves;
 mod remedy;
 mod settle;
+mod what_if;
 
 use std::time::Duration;
 
@@ -91,6 +93,10 @@ fn engine(state: &mut State, event: &EngineEvent) -> Vec<Effect> {
             state.say(text);
             return remedy::after_verdict(state, slo);
         }
+        EngineEvent::Snapshot(_) => return newer(state),
+        EngineEvent::Detail { .. } | EngineEvent::Replicas(..) => return inspect::told(state),
+        EngineEvent::Trace { service, .. } => inspect::traced(state, service),
+        EngineEvent::WhatIf(prediction) => what_if::told(state, prediction),
         EngineEvent::Remedy(told) => return remedy::told(state, told, &before),
         EngineEvent::Failed { slo, what, why } => {
             let text = format!("{what} failed: {why}");
@@ -126,7 +132,18 @@ fn look(state: &mut State) -> Vec<Effect> {
     match state.screen {
         Screen::Verdict => diagnose_if_needed(state),
         Screen::Actions => remedy::propose_if_needed(state),
+        Screen::Service => inspect::look(state),
+        Screen::WhatIf => what_if::look(state),
         Screen::Slos | Screen::Tree | Screen::Commands => Vec::new(),
+    }
+}
+
+/// Newer data: what was derived from the old is asked for again where it is in view.
+fn newer(state: &mut State) -> Vec<Effect> {
+    match state.screen {
+        Screen::Service => inspect::look(state),
+        Screen::WhatIf => what_if::look(state),
+        _ => Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind};
 use tui_input::backend::crossterm::EventHandler;
 
-use super::{diagnose, dialogs, go, look, moves, remedy};
+use super::{diagnose, dialogs, go, inspect, look, moves, remedy, what_if};
 use crate::domain::Clean;
 use crate::engine::Request;
 use crate::tui::action::Action;
@@ -90,6 +90,9 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom => {
             moves::cursor(state, action);
         }
+        Action::Fold | Action::Unfold if state.screen == Screen::WhatIf => {
+            return what_if::slide(state, action == Action::Unfold);
+        }
         Action::Fold => moves::fold(state),
         Action::Unfold => moves::unfold(state),
         Action::Toggle => moves::toggle(state),
@@ -105,6 +108,9 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ShowVerdict => return show_verdict(state),
         Action::ShowActions => return go(state, Screen::Actions),
         Action::ShowCommands => return go(state, Screen::Commands),
+        Action::ShowWhatIf => return what_if::open(state),
+        Action::ShowTrace => return inspect::trace(state),
+        Action::Reset => return what_if::reset(state),
         Action::Diagnose => return ask_again(state),
         Action::Arm => return remedy::arm(state),
         Action::Undo => return remedy::undo(state),
@@ -151,10 +157,11 @@ fn act_in_help(state: &mut State, action: Action) -> Vec<Effect> {
 fn open(state: &mut State) -> Vec<Effect> {
     match state.screen {
         Screen::Slos if state.slo.is_some() => go(state, Screen::Tree),
-        Screen::Tree => show_verdict(state),
+        Screen::Tree | Screen::Verdict => inspect::open(state),
         Screen::Slos => Vec::new(),
-        Screen::Verdict => go(state, Screen::Actions),
         Screen::Actions => remedy::open(state),
+        Screen::Service => show_verdict(state),
+        Screen::WhatIf => go(state, Screen::Actions),
         Screen::Commands => {
             state.say("this is the last screen");
             Vec::new()
@@ -240,6 +247,8 @@ fn copy(state: &mut State) -> Vec<Effect> {
     let copied = match state.screen {
         Screen::Actions => remedy::report(state),
         Screen::Commands => moves::command(state).map(|c| (c.line.to_string(), "command")),
+        Screen::Service => inspect::report(state).map(|text| (text, "service")),
+        Screen::WhatIf => what_if::report(state).map(|text| (text, "prediction")),
         _ => state.selected_answer().map(|answer| (words::report(&answer.verdict), "verdict")),
     };
     match copied {

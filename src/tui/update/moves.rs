@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::inspect;
 use crate::domain::Clean;
 use crate::remedy::CommandRecord;
 use crate::tui::action::Action;
@@ -46,6 +47,16 @@ pub(super) fn cursor(state: &mut State, action: Action) {
         }
         Screen::Verdict => verdict(state, action, page),
         Screen::Actions => actions(state, action, page),
+        Screen::Service => {
+            let rows = state.metric_rows();
+            let at = inspect::metric_row(state).unwrap_or(0);
+            let chosen = rows.get(target(action, at, rows.len(), page)).map(|m| inspect::name(m));
+            state.inspected.metric = chosen.or(state.inspected.metric.take());
+        }
+        Screen::WhatIf => {
+            let bench = &mut state.inspected.bench;
+            bench.selected = target(action, bench.selected, bench.sliders.len(), page);
+        }
         Screen::Commands => {
             let rows = state.command_rows();
             let at = command_row(state).unwrap_or(0);

@@ -1,6 +1,6 @@
 //! After every change: the cursor points at something that exists, and stands on the screen.
 
-use super::{moves, remedy};
+use super::{inspect, moves, remedy};
 use crate::tui::pick::ActionRow;
 use crate::tui::state::{Screen, State};
 use crate::tui::view;
@@ -10,6 +10,7 @@ pub(super) fn settle(state: &mut State) {
     settle_slo(state);
     settle_tree(state);
     settle_suspect(state);
+    inspect::settle(state);
     settle_pick(state);
     settle_offset(state);
     settle_review(state);
@@ -106,6 +107,11 @@ fn settle_offset(state: &mut State) {
         // These scroll as a text: the cursor may be off the screen.
         Screen::Verdict => (view::verdict_extent(state).0, None),
         Screen::Actions => (view::actions_extent(state).0, None),
+        Screen::Service => {
+            let at = inspect::metric_row(state).unwrap_or(0);
+            (state.metric_rows().len(), Some(at..at + 1))
+        }
+        Screen::WhatIf => (0, None),
         Screen::Commands => {
             let at = moves::command_row(state).unwrap_or(0);
             (state.command_rows().len(), Some(at..at + 1))

@@ -96,6 +96,8 @@ fn matches(state: &State) -> String {
             (state.action_rows().len(), proposals + state.ledger().operations().count())
         }
         Screen::Commands => (state.command_rows().len(), state.ledger().commands().count()),
+        Screen::Service => (state.metric_rows().len(), state.detail().map_or(0, |d| d.metrics.len())),
+        Screen::WhatIf => return String::new(),
     };
     format!("{shown} of {all}")
 }
@@ -144,6 +146,9 @@ fn hints(state: &State, theme: &Theme) -> Vec<Part> {
         let Some(key) = state.keymap.keys(*action).first() else { continue };
         let words = match action {
             Action::Pause if state.paused.is_some() => "unpause",
+            Action::Fold if state.screen == Screen::WhatIf => "less",
+            Action::Unfold if state.screen == Screen::WhatIf => "more",
+            Action::ShowTrace if state.inspected.example => "chart",
             _ => action.hint(),
         };
         let spans = vec![

@@ -40,7 +40,7 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         parts.extend(paused(state, theme));
         parts.extend(backends(state, theme, 6));
         paint::line(buf, inner, 0, &fit(parts, cells, 2));
-        let mut parts: Vec<_> = Screen::ALL.iter().map(|s| tab(state, theme, *s)).collect();
+        let mut parts: Vec<_> = Screen::ALL.iter().filter_map(|s| tab(state, theme, *s)).collect();
         parts.push(work(state, theme, 6));
         parts.push(age(state, theme));
         paint::line(buf, inner, 1, &fit(parts, cells, 2));
@@ -80,13 +80,18 @@ fn title(state: &State, theme: &Theme, weight: u8) -> Part {
     Part::left(weight, vec![span(state.screen.title(), theme.style(Role::Active))])
 }
 
-fn tab(state: &State, theme: &Theme, screen: Screen) -> Part {
-    let (action, current) = match screen {
-        Screen::Slos => (Action::ShowSlos, state.screen == Screen::Slos),
-        Screen::Tree => (Action::ShowTree, state.screen == Screen::Tree),
-        Screen::Verdict => (Action::ShowVerdict, state.screen == Screen::Verdict),
-        Screen::Actions => (Action::ShowActions, state.screen == Screen::Actions),
-        Screen::Commands => (Action::ShowCommands, state.screen == Screen::Commands),
+/// `None` for a screen that is about one service while it is not shown: it has no tab of its own.
+fn tab(state: &State, theme: &Theme, screen: Screen) -> Option<Part> {
+    let current = state.screen == screen;
+    let action = match screen {
+        Screen::Slos => Action::ShowSlos,
+        Screen::Tree => Action::ShowTree,
+        Screen::Verdict => Action::ShowVerdict,
+        Screen::Actions => Action::ShowActions,
+        Screen::Commands => Action::ShowCommands,
+        Screen::Service | Screen::WhatIf if !current => return None,
+        Screen::Service => Action::Open,
+        Screen::WhatIf => Action::ShowWhatIf,
     };
     let style = theme.style(if current { Role::Active } else { Role::Text });
     let title = span(screen.title(), style);
@@ -97,7 +102,7 @@ fn tab(state: &State, theme: &Theme, screen: Screen) -> Part {
     let key = span(key.unwrap_or_default(), theme.style(Role::Key));
     // Underlining alone may be missing in a terminal: brackets say the same.
     let spans = if current { vec![key, span("[", style), title, span("]", style)] } else { vec![key, title] };
-    Part::left(if current { 9 } else { 4 }, spans)
+    Some(Part::left(if current { 9 } else { 4 }, spans))
 }
 
 fn clock(state: &State, theme: &Theme, weight: u8) -> Part {

@@ -9,13 +9,16 @@ mod header;
 mod help;
 mod paint;
 mod pane;
+mod plot;
 mod review;
+mod service;
 mod slos;
 mod spark;
 mod table;
 mod tail;
 mod tree;
 mod verdict;
+mod what_if;
 
 use std::ops::Range;
 
@@ -75,6 +78,8 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Screen::Verdict => verdict::draw(state, theme, parts.body, buf),
         Screen::Actions => actions::draw(state, theme, parts.body, buf),
         Screen::Commands => commands::draw(state, theme, parts.body, buf),
+        Screen::Service => service::draw(state, theme, parts.body, buf),
+        Screen::WhatIf => what_if::draw(state, theme, parts.body, buf),
     }
     review::draw(state, theme, parts.body, buf);
     review::draw_arming(state, theme, parts.body, buf);
@@ -98,6 +103,8 @@ pub(super) fn page(state: &State) -> usize {
         Screen::Verdict => verdict::list_area(body),
         Screen::Actions => actions::list_area(body),
         Screen::Commands => commands::list_area(body),
+        Screen::Service => service::list_area(state, body),
+        Screen::WhatIf => what_if::list_area(body),
     };
     usize::from(list.height)
 }

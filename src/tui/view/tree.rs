@@ -117,7 +117,11 @@ fn name_width(row: &Row) -> usize {
 }
 
 /// How a service stands out: what it is called, with which resource, and its role.
-fn mark(state: &State, service: &ServiceName, view: Option<&ServiceView>) -> Option<(String, Role)> {
+pub(super) fn mark(
+    state: &State,
+    service: &ServiceName,
+    view: Option<&ServiceView>,
+) -> Option<(String, Role)> {
     let symbols = state.symbols();
     if let Some(answer) = state.selected_answer() {
         let v = &answer.verdict;

@@ -1,0 +1,128 @@
+//! Questions about what is shown already: one service, an example trace, changes that nobody made yet.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::work::Live;
+use crate::domain::{Clean, Counterfactual, ServiceName, Timestamp};
+use crate::engine::core::{Engine, Picture, blocking};
+use crate::engine::snapshot::{EngineEvent, Prediction, Question};
+use crate::engine::{EngineError, Learned, ServiceDetail};
+use crate::windows::plan::Meaning;
+
+/// The feature whose series are counted as replicas.
+const COUNTED: &str = "cpu_usage";
+
+/// The windows shown, the model, and the version of both.
+struct Held {
+    picture: Arc<Picture>,
+    learned: Option<Arc<Learned>>,
+    version: u64,
+}
+
+impl Live {
+    /// The windows that the screens show, from memory if they were asked for before.
+    async fn held(&self) -> Result<Held, EngineError> {
+        let (version, at, learned, held) = {
+            let known = self.known.lock().await;
+            let held = known.held.clone().filter(|(version, _)| *version == known.version);
+            (known.version, known.at.unwrap_or_else(|| self.moment()), known.learned.clone(), held)
+        };
+        let picture = match held {
+            Some((_, picture)) => picture,
+            None => {
+                let picture = Arc::new(self.engine.picture(at).await?);
+                self.known.lock().await.held = Some((version, Arc::clone(&picture)));
+                picture
+            }
+        };
+        Ok(Held { picture, learned, version })
+    }
+
+    /// Tells one service in full, and then how many replicas of it are measured.
+    pub(super) async fn detail(&self, service: ServiceName, slo: Option<Clean>) {
+        let detail = self.detail_of(&service, slo).await;
+        let until = detail.as_ref().ok().and_then(|detail| detail.until);
+        let detail = detail.map(Arc::new).map_err(|error| Clean::new(&error.to_string()));
+        self.tell(EngineEvent::Detail { service: service.clone(), detail }).await;
+        let Some(until) = until else { return };
+        match self.engine.replicas(&service, until).await {
+            Ok(0) => {}
+            Ok(count) => self.tell(EngineEvent::Replicas(service, count)).await,
+            Err(error) => tracing::debug!(%error, %service, "its replicas cannot be counted"),
+        }
+    }
+
+    async fn detail_of(
+        &self,
+        service: &ServiceName,
+        slo: Option<Clean>,
+    ) -> Result<ServiceDetail, EngineError> {
+        let Held { picture, learned, version } = self.held().await?;
+        let (engine, service) = (Arc::clone(&self.engine), service.clone());
+        let detail = blocking(move || {
+            let slo = slo.and_then(|name| engine.slo(Some(name.as_str())).ok());
+            engine.detail(&service, slo, &picture, learned.as_deref())
+        });
+        Ok(ServiceDetail { version, ..detail.await? })
+    }
+
+    /// Tells the slowest trace through a service in the windows shown.
+    pub(super) async fn trace(&self, service: ServiceName) {
+        let until = self.known.lock().await.at.unwrap_or_else(|| self.moment());
+        let trace = self.engine.waterfall(&service, until).await;
+        let trace = trace.map(|found| found.map(Arc::new)).map_err(|error| Clean::new(&error.to_string()));
+        self.tell(EngineEvent::Trace { service, until, trace }).await;
+    }
+
+    /// Tells what the model says about changes.
+    pub(super) async fn predict(&self, question: Question) {
+        let number = question.number;
+        let tails = match self.held().await {
+            Ok(Held { picture, learned: Some(learned), .. }) => {
+                let engine = Arc::clone(&self.engine);
+                blocking(move || tails(&engine, &question, &picture, &learned)).await.and_then(|tails| tails)
+            }
+            Ok(Held { learned: None, .. }) => {
+                let why = Clean::new("there is no model yet: the header says how far it is");
+                self.tell(EngineEvent::WhatIf(Prediction { number, tails: Err(why) })).await;
+                return;
+            }
+            Err(error) => Err(error),
+        };
+        let tails = tails.map_err(|error| Clean::new(&error.to_string()));
+        self.tell(EngineEvent::WhatIf(Prediction { number, tails })).await;
+    }
+}
+
+/// The tail without the changes and with them; CPU-bound.
+fn tails(
+    engine: &Engine,
+    question: &Question,
+    picture: &Picture,
+    learned: &Learned,
+) -> Result<(Option<Counterfactual>, Option<Counterfactual>), EngineError> {
+    let slo = engine.slo(Some(question.slo.as_str()))?;
+    let changes = [Vec::new(), question.moves.clone()];
+    let mut tails = engine.what_if(slo, picture, learned, &changes)?.into_iter();
+    Ok((tails.next().flatten(), tails.next().flatten()))
+}
+
+impl Engine {
+    /// How many replicas of `service` are measured at `at`; 0 if none is.
+    async fn replicas(&self, service: &ServiceName, at: Timestamp) -> Result<u32, EngineError> {
+        let queries = self.plan.queries.iter();
+        let mut counted = queries.filter_map(|query| match &query.meaning {
+            Meaning::Feature(feature) if feature.name.as_str() == COUNTED => {
+                Some((query, feature.replica.as_ref()?))
+            }
+            _ => None,
+        });
+        let Some((query, label)) = counted.next() else { return Ok(0) };
+        let answer = self.prometheus.query(&query.expr, at).await?;
+        let replicas = answer.series.iter().filter_map(|series| series.labels.get(label));
+        let own: BTreeSet<_> =
+            replicas.filter(|pod| self.plan.names.of_pod(pod.as_str()) == *service).collect();
+        Ok(u32::try_from(own.len()).unwrap_or(u32::MAX))
+    }
+}
