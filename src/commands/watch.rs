@@ -154,7 +154,8 @@ impl Watch {
             EngineEvent::Detail { .. }
             | EngineEvent::Replicas(..)
             | EngineEvent::Trace { .. }
-            | EngineEvent::WhatIf(_) => {}
+            | EngineEvent::WhatIf(_)
+            | EngineEvent::History(_) => {}
             EngineEvent::Model(_) | EngineEvent::Progress { .. } | EngineEvent::Remedy(_) => {}
         }
         Ok(())

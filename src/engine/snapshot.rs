@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::detail::ServiceDetail;
+use super::history::History;
 use super::waterfall::Waterfall;
 use crate::causal::CallGraph;
 use crate::domain::{
@@ -193,6 +194,8 @@ pub enum EngineEvent {
         /// The answer.
         trace: Result<Option<Arc<Waterfall>>, Clean>,
     },
+    /// What happened so far.
+    History(Arc<History>),
     /// What the model says about changes that nobody made yet.
     WhatIf(Prediction),
     /// Proposals, plans and operations.
@@ -244,6 +247,10 @@ pub enum Request {
     Trace(ServiceName),
     /// What changes would do.
     WhatIf(Question),
+    /// What happened so far.
+    History,
+    /// Put everything at a past moment, or back to the present.
+    At(Option<Timestamp>),
     /// About remedies.
     Remedy(Ask),
 }

@@ -125,6 +125,18 @@ actions! {
     ShowActions => "show-actions", "actions", Go, Scope::Anywhere;
     /// Every command that was run.
     ShowCommands => "show-commands", "commands", Go, Scope::Anywhere;
+    /// What happened: incidents, verdicts, changes, models, own actions; enter goes to that moment.
+    ShowTimeline => "show-timeline", "timeline", Go, Scope::Anywhere;
+    /// Next older incident.
+    OlderIncident => "older-incident", "older incident", Go, Scope::On(&[Screen::Timeline]);
+    /// Next newer incident.
+    NewerIncident => "newer-incident", "newer incident", Go, Scope::On(&[Screen::Timeline]);
+    /// Everything one window back in time.
+    StepBack => "step-back", "back in time", Go, Scope::Anywhere;
+    /// Everything one window forward in time.
+    StepForward => "step-forward", "forward", Go, Scope::Anywhere;
+    /// Everything back to the present.
+    Now => "now", "now", Go, Scope::Anywhere;
     /// What if the service had more replicas, CPU or memory, or a quieter neighbour.
     ShowWhatIf => "what-if", "what if", Go, Scope::Anywhere;
     /// Ask for a new verdict on the selected SLO.
@@ -151,7 +163,7 @@ actions! {
     Sort => "sort", "sort", Show, Scope::On(&[Screen::Slos]);
     /// Next colour theme.
     NextTheme => "next-theme", "theme", Show, Scope::Anywhere;
-    /// Copy what is shown to the clipboard of your terminal (OSC 52): verdict, service, prediction, action, command.
+    /// Copy what is shown to the clipboard of your terminal (OSC 52).
     Copy => "copy", "copy", Show, Scope::On(&[
         Screen::Verdict, Screen::Actions, Screen::Commands, Screen::Service, Screen::WhatIf,
     ]);
@@ -248,6 +260,17 @@ impl Action {
                 Self::ShowActions,
                 Self::Back,
                 Self::Copy,
+                Self::Quit,
+            ],
+            Screen::Timeline => &[
+                Self::Help,
+                Self::Open,
+                Self::Now,
+                Self::OlderIncident,
+                Self::StepBack,
+                Self::StepForward,
+                Self::Filter,
+                Self::Back,
                 Self::Quit,
             ],
             Screen::Commands => {

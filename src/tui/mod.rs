@@ -28,6 +28,7 @@ pub mod state;
 mod symbols;
 pub mod terminal;
 pub mod theme;
+pub mod timeline;
 pub mod tree;
 pub mod update;
 pub mod view;

@@ -49,6 +49,10 @@ pub fn next_change(state: &State) -> Option<Duration> {
             let shown = asked.or(example.map(|e| e.received));
             due.extend(shown.map(|at| age_changes_in(since(at, state.now))));
         }
+        Screen::Timeline => {
+            let ages = state.happenings().into_iter().map(|h| age_changes_in(since(h.at, state.now)));
+            due.extend(ages.min());
+        }
         Screen::Slos | Screen::Tree | Screen::Commands | Screen::WhatIf => {}
     }
     if let Some(until) = state.ledger().armed(state.now) {

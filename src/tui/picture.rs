@@ -8,7 +8,7 @@ use super::ledger::Ledger;
 use crate::domain::{
     BackendHealth, BackendKind, BackendState, Clean, ServiceName, SloStatus, Stage, Timestamp, Verdict,
 };
-use crate::engine::{EngineEvent, Entry, ModelState, Reading, ServiceDetail, Snapshot, Waterfall};
+use crate::engine::{EngineEvent, Entry, History, ModelState, Reading, ServiceDetail, Snapshot, Waterfall};
 use crate::remedy::{Proposal, Told};
 
 /// Data is never called old before this, however short the windows: scrapes take their time.
@@ -81,6 +81,10 @@ pub struct Picture {
     pub replicas: BTreeMap<ServiceName, u32>,
     /// Example traces by service.
     pub traces: BTreeMap<ServiceName, Example>,
+    /// What happened so far.
+    pub history: Option<Arc<History>>,
+    /// Answers about older versions are about another moment.
+    floor: u64,
     /// What was changed and run; the screens read the live one even while paused.
     pub ledger: Ledger,
     /// Whether the engine is gone.
@@ -110,6 +114,9 @@ impl Picture {
             EngineEvent::Model(model) => self.model = Some(model.clone()),
             EngineEvent::Snapshot(snapshot) => {
                 if self.snapshot.as_ref().is_none_or(|s| s.version <= snapshot.version) {
+                    if self.snapshot.as_ref().is_some_and(|s| moment(s) != moment(snapshot)) {
+                        self.forget_moment(snapshot.version);
+                    }
                     self.snapshot = Some(Arc::clone(snapshot));
                 }
             }
@@ -117,12 +124,16 @@ impl Picture {
                 if self.working.as_ref().is_some_and(|w| w.stage == Stage::Query) {
                     self.working = None;
                 }
-                if self.verdicts.get(slo).is_none_or(|a| a.version <= *version) {
+                if *version >= self.floor && self.verdicts.get(slo).is_none_or(|a| a.version <= *version) {
                     let answer = Answer { verdict: Arc::clone(verdict), version: *version, received: now };
                     self.verdicts.insert(slo.clone(), answer);
                 }
             }
+            EngineEvent::History(history) => self.history = Some(Arc::clone(history)),
             EngineEvent::Detail { service, detail } => {
+                if detail.as_ref().is_ok_and(|detail| detail.version < self.floor) {
+                    return;
+                }
                 self.details.insert(service.clone(), detail.clone());
                 if self.details.len() > MOST_DETAILS {
                     self.details.retain(|known, _| known == service);
@@ -145,6 +156,16 @@ impl Picture {
             }
             EngineEvent::Failed { .. } => self.working = None,
         }
+    }
+
+    /// Another moment is shown from `version` on: what was said of the one before does not hold in it.
+    fn forget_moment(&mut self, version: u64) {
+        self.floor = version;
+        self.verdicts.clear();
+        self.suggestions.clear();
+        self.details.clear();
+        self.replicas.clear();
+        self.traces.clear();
     }
 
     /// The status of an SLO.
@@ -205,6 +226,11 @@ impl Picture {
         let age = age.filter(|a| *a >= self.stale_after())?;
         Some(Staleness { why: "No new data arrives".to_owned(), age: Some(age) })
     }
+}
+
+/// The fixed moment a snapshot is about; `None` for the present.
+fn moment(snapshot: &Snapshot) -> Option<Timestamp> {
+    snapshot.frozen.then_some(snapshot.at)
 }
 
 /// Time from `then` to `now`; zero if the clocks disagree.

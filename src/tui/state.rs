@@ -14,6 +14,7 @@ use super::review::{Arming, Review, Subject};
 use super::rhythm::Rhythm;
 use super::symbols::Symbols;
 use super::theme::Themes;
+use super::timeline::Timeline;
 use super::tree::{Place, TreeRows};
 use crate::domain::{Clean, Ranked, ServiceName, SloStatus, Timestamp};
 use crate::engine::Reading;
@@ -32,6 +33,8 @@ pub enum Screen {
     Actions,
     /// The commands that were run.
     Commands,
+    /// What happened.
+    Timeline,
     /// One service in full.
     Service,
     /// What changes would do.
@@ -40,8 +43,16 @@ pub enum Screen {
 
 impl Screen {
     /// Those with a number key, in that order, then those that are about one service.
-    pub const ALL: [Self; 7] =
-        [Self::Slos, Self::Tree, Self::Verdict, Self::Actions, Self::Commands, Self::Service, Self::WhatIf];
+    pub const ALL: [Self; 8] = [
+        Self::Slos,
+        Self::Tree,
+        Self::Verdict,
+        Self::Actions,
+        Self::Commands,
+        Self::Timeline,
+        Self::Service,
+        Self::WhatIf,
+    ];
 
     /// The name shown at the top.
     pub fn title(self) -> &'static str {
@@ -51,6 +62,7 @@ impl Screen {
             Self::Verdict => "Verdict",
             Self::Actions => "Actions",
             Self::Commands => "Commands",
+            Self::Timeline => "Timeline",
             Self::Service => "Service",
             Self::WhatIf => "What if",
         }
@@ -135,6 +147,10 @@ pub struct State {
     pub tree: TreeRows,
     /// The selected service of the ranking.
     pub suspect: Option<ServiceName>,
+    /// Where the user stands in what happened.
+    pub timeline: Timeline,
+    /// The moment that was asked for and is not shown yet.
+    pub heading: Option<Timestamp>,
     /// The service that is looked at in full, and what is tried on it.
     pub inspected: Inspected,
     /// The selected line of the actions.
@@ -189,6 +205,8 @@ impl State {
             folded: BTreeSet::new(),
             tree: TreeRows::default(),
             suspect: None,
+            timeline: Timeline::default(),
+            heading: None,
             inspected: Inspected::default(),
             pick: None,
             picked_by_hand: false,

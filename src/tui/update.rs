@@ -6,6 +6,7 @@ mod keys;
 mod moves;
 mod remedy;
 mod settle;
+mod travel;
 mod what_if;
 
 use std::time::Duration;
@@ -75,7 +76,8 @@ fn engine(state: &mut State, event: &EngineEvent) -> Vec<Effect> {
     };
     state.live.apply(event, state.now);
     match event {
-        EngineEvent::Verdict { slo, .. } => {
+        EngineEvent::Verdict { slo, verdict, .. } => {
+            state.timeline.judged(verdict);
             let asked = state.asked.remove(slo).is_some();
             let selected = state.slo.as_ref() == Some(slo);
             if asked && selected && state.paused.is_none() {
@@ -134,13 +136,16 @@ fn look(state: &mut State) -> Vec<Effect> {
         Screen::Actions => remedy::propose_if_needed(state),
         Screen::Service => inspect::look(state),
         Screen::WhatIf => what_if::look(state),
+        Screen::Timeline => travel::look(state),
         Screen::Slos | Screen::Tree | Screen::Commands => Vec::new(),
     }
 }
 
 /// Newer data: what was derived from the old is asked for again where it is in view.
 fn newer(state: &mut State) -> Vec<Effect> {
+    travel::arrived(state);
     match state.screen {
+        Screen::Timeline => travel::look(state),
         Screen::Service => inspect::look(state),
         Screen::WhatIf => what_if::look(state),
         _ => Vec::new(),

@@ -32,22 +32,10 @@ pub async fn live(
     events: Sender<EngineEvent>,
 ) {
     let pause = (engine.windows.length / 2).max(MIN_REFRESH);
-    let counter = Counter::open(&engine, at.is_some(), &events);
-    let standing = counter.standing(&engine.context);
-    let live = Arc::new(Live::new(engine, at, events, counter));
-    live.tell(EngineEvent::Remedy(standing)).await;
-    // What is stored comes first: the screen must not wait for any network.
-    live.show_stored().await;
-    let mut tasks = Tasks {
-        live: Arc::clone(&live),
-        set: JoinSet::new(),
-        refreshing: false,
-        learning: false,
-        diagnosing: BTreeSet::new(),
-        question: None,
-        predicting: false,
-    };
-    tasks.refresh();
+    let mut present = None;
+    let desk = counter(&engine, at, &events, &mut present);
+    let mut live = Arc::new(Live::new(Arc::clone(&engine), at, events.clone(), desk));
+    let mut tasks = Tasks::begin(&live).await;
     let (mut next, mut retrain) = (None, false);
     loop {
         tokio::select! {
@@ -60,6 +48,15 @@ pub async fn live(
                 Some(Request::Detail(service, slo)) => tasks.detail(service, slo),
                 Some(Request::Trace(service)) => tasks.trace(service),
                 Some(Request::WhatIf(question)) => tasks.what_if(question),
+                Some(Request::History) => tasks.history(),
+                Some(Request::At(at)) => {
+                    // Whatever is under way for the moment before is told to nobody any more.
+                    live.retire(at.is_some()).await;
+                    let desk = counter(&engine, at, &events, &mut present);
+                    live = Arc::new(live.moved_to(at, desk).await);
+                    tasks = Tasks::begin(&live).await;
+                    next = None;
+                }
                 Some(Request::Remedy(ask)) => live.hand(Heard::Ask(ask)).await,
             },
             () = live.closed() => break,
@@ -105,6 +102,19 @@ async fn wait(until: Option<Instant>) {
     }
 }
 
+/// The desk for the moment looked at: it belongs to the present, and is opened when that is first seen.
+fn counter(
+    engine: &Engine,
+    at: Option<Timestamp>,
+    events: &Sender<EngineEvent>,
+    present: &mut Option<Arc<Counter>>,
+) -> Arc<Counter> {
+    match at {
+        Some(_) => Arc::new(Counter::open(engine, true, events)),
+        None => present.get_or_insert_with(|| Arc::new(Counter::open(engine, false, events))).clone(),
+    }
+}
+
 /// The work under way.
 struct Tasks {
     live: Arc<Live>,
@@ -127,6 +137,32 @@ enum Done {
 }
 
 impl Tasks {
+    /// Shows what is stored, and begins to ask for what is new.
+    async fn begin(live: &Arc<Live>) -> Self {
+        live.tell(EngineEvent::Remedy(live.standing())).await;
+        // What is stored comes first: the screen must not wait for any network.
+        live.show_stored().await;
+        let mut tasks = Self {
+            live: Arc::clone(live),
+            set: JoinSet::new(),
+            refreshing: false,
+            learning: false,
+            diagnosing: BTreeSet::new(),
+            question: None,
+            predicting: false,
+        };
+        tasks.refresh();
+        tasks
+    }
+
+    fn history(&mut self) {
+        let live = Arc::clone(&self.live);
+        self.set.spawn(async move {
+            live.history().await;
+            Done::Other
+        });
+    }
+
     fn refresh(&mut self) {
         self.refreshing = true;
         let live = Arc::clone(&self.live);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::work::Live;
 use crate::domain::{Clean, Counterfactual, ServiceName, Timestamp};
-use crate::engine::core::{Engine, Picture, blocking};
+use crate::engine::core::{Engine, Picture, blocking, now};
 use crate::engine::snapshot::{EngineEvent, Prediction, Question};
-use crate::engine::{EngineError, Learned, ServiceDetail};
+use crate::engine::{EngineError, History, Learned, ServiceDetail};
 use crate::windows::plan::Meaning;
 
 /// The feature whose series are counted as replicas.
@@ -73,6 +73,22 @@ impl Live {
         let trace = self.engine.waterfall(&service, until).await;
         let trace = trace.map(|found| found.map(Arc::new)).map_err(|error| Clean::new(&error.to_string()));
         self.tell(EngineEvent::Trace { service, until, trace }).await;
+    }
+
+    /// Tells what happened until now, whatever moment is looked at.
+    pub(super) async fn history(&self) {
+        let version = self.known.lock().await.version;
+        let told = match self.engine.picture(now()).await {
+            Ok(picture) => {
+                let engine = Arc::clone(&self.engine);
+                blocking(move || engine.history(&picture)).await
+            }
+            Err(error) => Err(error),
+        };
+        match told {
+            Ok(history) => self.tell(EngineEvent::History(Arc::new(History { version, ..history }))).await,
+            Err(error) => self.failed(None, "reading what happened", &error).await,
+        }
     }
 
     /// Tells what the model says about changes.

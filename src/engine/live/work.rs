@@ -1,6 +1,7 @@
 //! What the engine does for the screens: shows, refreshes, learns, answers; and tells.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -15,7 +16,7 @@ use crate::engine::relay::Relay;
 use crate::engine::remedies::{Counter, Outlook};
 use crate::engine::snapshot::{EngineEvent, ModelState, Snapshot};
 use crate::engine::{EngineError, Learned};
-use crate::remedy::Heard;
+use crate::remedy::{Ask, Heard, Told};
 use crate::windows::FetchReport;
 
 /// After a failed training, it is not tried again for this many times as long as it took.
@@ -26,7 +27,9 @@ pub(super) struct Live {
     pub(super) engine: Arc<Engine>,
     at: Option<Timestamp>,
     events: Sender<EngineEvent>,
-    counter: Counter,
+    counter: Arc<Counter>,
+    /// Whether another moment is looked at by now.
+    retired: AtomicBool,
     pub(super) known: Mutex<Known>,
 }
 
@@ -59,9 +62,32 @@ impl Live {
         engine: Arc<Engine>,
         at: Option<Timestamp>,
         events: Sender<EngineEvent>,
-        counter: Counter,
+        counter: Arc<Counter>,
     ) -> Self {
-        Self { engine, at, events, counter, known: Mutex::default() }
+        Self { engine, at, events, counter, retired: AtomicBool::new(false), known: Mutex::default() }
+    }
+
+    /// Nothing more is told of this moment; on the way into the past, nothing can be approved any more.
+    pub(super) async fn retire(&self, to_past: bool) {
+        self.retired.store(true, Ordering::Relaxed);
+        if to_past && self.at.is_none() {
+            let _ = self.counter.hand(Heard::Ask(Ask::Disarm));
+        }
+    }
+
+    /// The same engine at another moment, with what is worth keeping.
+    pub(super) async fn moved_to(&self, at: Option<Timestamp>, counter: Arc<Counter>) -> Self {
+        let moved = Self::new(Arc::clone(&self.engine), at, self.events.clone(), counter);
+        let known = self.known.lock().await;
+        // Versions count on: what was told of the moment before is older.
+        let kept = Known { version: known.version + 1, learned: known.learned.clone(), ..Known::default() };
+        *moved.known.lock().await = kept;
+        moved
+    }
+
+    /// Whether anything can be changed.
+    pub(super) fn standing(&self) -> Told {
+        self.counter.standing(&self.engine.context)
     }
 
     /// Waits until the screens went away.
@@ -85,6 +111,9 @@ impl Live {
     }
 
     pub(super) async fn tell(&self, event: EngineEvent) {
+        if self.retired.load(Ordering::Relaxed) {
+            return;
+        }
         // The screens went away: the loop ends by itself.
         let _ = self.events.send(event).await;
     }
@@ -96,7 +125,7 @@ impl Live {
         }
     }
 
-    async fn failed(&self, slo: Option<&Clean>, what: &str, error: &EngineError) {
+    pub(super) async fn failed(&self, slo: Option<&Clean>, what: &str, error: &EngineError) {
         tracing::warn!("{what}: {error}");
         let why = Clean::new(&error.to_string());
         self.tell(EngineEvent::Failed { slo: slo.cloned(), what: Clean::new(what), why }).await;

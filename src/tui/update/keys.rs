@@ -3,7 +3,7 @@
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind};
 use tui_input::backend::crossterm::EventHandler;
 
-use super::{diagnose, dialogs, go, inspect, look, moves, remedy, what_if};
+use super::{diagnose, dialogs, go, inspect, look, moves, remedy, travel, what_if};
 use crate::domain::Clean;
 use crate::engine::Request;
 use crate::tui::action::Action;
@@ -108,6 +108,12 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ShowVerdict => return show_verdict(state),
         Action::ShowActions => return go(state, Screen::Actions),
         Action::ShowCommands => return go(state, Screen::Commands),
+        Action::ShowTimeline => return go(state, Screen::Timeline),
+        Action::OlderIncident | Action::NewerIncident => {
+            travel::step_incident(state, action == Action::OlderIncident);
+        }
+        Action::StepBack | Action::StepForward => return travel::step(state, action == Action::StepForward),
+        Action::Now => return travel::now(state),
         Action::ShowWhatIf => return what_if::open(state),
         Action::ShowTrace => return inspect::trace(state),
         Action::Reset => return what_if::reset(state),
@@ -162,6 +168,7 @@ fn open(state: &mut State) -> Vec<Effect> {
         Screen::Actions => remedy::open(state),
         Screen::Service => show_verdict(state),
         Screen::WhatIf => go(state, Screen::Actions),
+        Screen::Timeline => travel::open(state),
         Screen::Commands => {
             state.say("this is the last screen");
             Vec::new()

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use super::inspect;
+use super::{inspect, travel};
 use crate::domain::Clean;
 use crate::remedy::CommandRecord;
 use crate::tui::action::Action;
 use crate::tui::pick::ActionRow;
 use crate::tui::state::{Screen, State};
+use crate::tui::timeline::Happening;
 use crate::tui::tree::Row;
 use crate::tui::view;
 
@@ -52,6 +53,12 @@ pub(super) fn cursor(state: &mut State, action: Action) {
             let at = inspect::metric_row(state).unwrap_or(0);
             let chosen = rows.get(target(action, at, rows.len(), page)).map(|m| inspect::name(m));
             state.inspected.metric = chosen.or(state.inspected.metric.take());
+        }
+        Screen::Timeline => {
+            let rows = state.happenings();
+            let at = travel::row(state).unwrap_or(0);
+            let chosen = rows.get(target(action, at, rows.len(), page)).map(Happening::name);
+            state.timeline.selected = chosen.or(state.timeline.selected.take());
         }
         Screen::WhatIf => {
             let bench = &mut state.inspected.bench;

@@ -1,6 +1,6 @@
 //! After every change: the cursor points at something that exists, and stands on the screen.
 
-use super::{inspect, moves, remedy};
+use super::{inspect, moves, remedy, travel};
 use crate::tui::pick::ActionRow;
 use crate::tui::state::{Screen, State};
 use crate::tui::view;
@@ -11,6 +11,7 @@ pub(super) fn settle(state: &mut State) {
     settle_tree(state);
     settle_suspect(state);
     inspect::settle(state);
+    travel::settle(state);
     settle_pick(state);
     settle_offset(state);
     settle_review(state);
@@ -110,6 +111,10 @@ fn settle_offset(state: &mut State) {
         Screen::Service => {
             let at = inspect::metric_row(state).unwrap_or(0);
             (state.metric_rows().len(), Some(at..at + 1))
+        }
+        Screen::Timeline => {
+            let at = travel::row(state).unwrap_or(0);
+            (state.happenings().len(), Some(at..at + 1))
         }
         Screen::WhatIf => (0, None),
         Screen::Commands => {

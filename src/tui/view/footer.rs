@@ -97,6 +97,7 @@ fn matches(state: &State) -> String {
         }
         Screen::Commands => (state.command_rows().len(), state.ledger().commands().count()),
         Screen::Service => (state.metric_rows().len(), state.detail().map_or(0, |d| d.metrics.len())),
+        Screen::Timeline => return format!("{} lines", state.happenings().len()),
         Screen::WhatIf => return String::new(),
     };
     format!("{shown} of {all}")
@@ -148,6 +149,7 @@ fn hints(state: &State, theme: &Theme) -> Vec<Part> {
             Action::Pause if state.paused.is_some() => "unpause",
             Action::Fold if state.screen == Screen::WhatIf => "less",
             Action::Unfold if state.screen == Screen::WhatIf => "more",
+            Action::Open if state.screen == Screen::Timeline => "go there",
             Action::ShowTrace if state.inspected.example => "chart",
             _ => action.hint(),
         };

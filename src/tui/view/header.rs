@@ -89,6 +89,7 @@ fn tab(state: &State, theme: &Theme, screen: Screen) -> Option<Part> {
         Screen::Verdict => Action::ShowVerdict,
         Screen::Actions => Action::ShowActions,
         Screen::Commands => Action::ShowCommands,
+        Screen::Timeline => Action::ShowTimeline,
         Screen::Service | Screen::WhatIf if !current => return None,
         Screen::Service => Action::Open,
         Screen::WhatIf => Action::ShowWhatIf,
@@ -110,8 +111,8 @@ fn clock(state: &State, theme: &Theme, weight: u8) -> Part {
     match fixed {
         Some(at) => {
             let style = theme.style(Role::Frozen);
-            Part::left(8, vec![span(format!("AT {} UTC", minute(at, "%F %H:%M:%S")), style)])
-                .or(vec![span(format!("AT {}", minute(at, "%m-%d %H:%M")), style)])
+            Part::left(8, vec![span(format!(" PAST {} UTC ", minute(at, "%F %H:%M:%S")), style)])
+                .or(vec![span(format!(" PAST {} ", minute(at, "%m-%d %H:%M")), style)])
         }
         None => Part::left(weight, vec![span(format!("{} UTC", minute(state.now, "%H:%M")), Style::new())])
             .or(vec![span(minute(state.now, "%H:%M"), Style::new())]),

@@ -16,6 +16,7 @@ mod slos;
 mod spark;
 mod table;
 mod tail;
+mod timeline;
 mod tree;
 mod verdict;
 mod what_if;
@@ -78,6 +79,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Screen::Verdict => verdict::draw(state, theme, parts.body, buf),
         Screen::Actions => actions::draw(state, theme, parts.body, buf),
         Screen::Commands => commands::draw(state, theme, parts.body, buf),
+        Screen::Timeline => timeline::draw(state, theme, parts.body, buf),
         Screen::Service => service::draw(state, theme, parts.body, buf),
         Screen::WhatIf => what_if::draw(state, theme, parts.body, buf),
     }
@@ -103,6 +105,7 @@ pub(super) fn page(state: &State) -> usize {
         Screen::Verdict => verdict::list_area(body),
         Screen::Actions => actions::list_area(body),
         Screen::Commands => commands::list_area(body),
+        Screen::Timeline => timeline::list_area(body),
         Screen::Service => service::list_area(state, body),
         Screen::WhatIf => what_if::list_area(body),
     };
