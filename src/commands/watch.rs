@@ -155,7 +155,9 @@ impl Watch {
             | EngineEvent::Replicas(..)
             | EngineEvent::Trace { .. }
             | EngineEvent::WhatIf(_)
-            | EngineEvent::History(_) => {}
+            | EngineEvent::History(_)
+            | EngineEvent::Probes(..) => {}
+            EngineEvent::Epoch { .. } | EngineEvent::Facts(_) | EngineEvent::Next(_) => {}
             EngineEvent::Model(_) | EngineEvent::Progress { .. } | EngineEvent::Remedy(_) => {}
         }
         Ok(())

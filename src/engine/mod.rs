@@ -26,7 +26,7 @@ pub use live::live;
 pub use probe::Probe;
 pub use remedies::Remedies;
 pub use snapshot::{
-    CallView, EngineEvent, Entry, Load, ModelState, Prediction, Question, Reading, Readings, Request,
-    ServiceView, Snapshot,
+    CallView, EngineEvent, Entry, Load, ModelFacts, ModelState, Prediction, Question, Reading, Readings,
+    Request, ServiceView, Snapshot,
 };
 pub use waterfall::{SpanView, Waterfall};

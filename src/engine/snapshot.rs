@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::detail::ServiceDetail;
 use super::history::History;
+use super::probe::Probe;
 use super::waterfall::Waterfall;
 use crate::causal::CallGraph;
 use crate::domain::{
@@ -147,6 +148,23 @@ pub struct Snapshot {
     pub warnings: Vec<Clean>,
 }
 
+/// What the model in use rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFacts {
+    /// The model.
+    pub summary: ModelSummary,
+    /// End of the first window it learned from.
+    pub from: Timestamp,
+    /// Services of its network.
+    pub services: usize,
+    /// Columns it reads: metrics and latencies.
+    pub columns: usize,
+    /// Those of them without a value in the newest windows.
+    pub silent: Vec<Clean>,
+    /// What was odd about getting it, and why it was trained again.
+    pub remarks: Vec<Clean>,
+}
+
 /// What the engine tells the screens. Health and progress: the newest wins.
 #[derive(Clone, Debug)]
 pub enum EngineEvent {
@@ -165,6 +183,19 @@ pub enum EngineEvent {
     },
     /// The model's state changed.
     Model(ModelState),
+    /// An epoch of a training is over.
+    Epoch {
+        /// Its number, from 1.
+        done: u64,
+        /// The evidence lower bound of the held-back windows, per window.
+        elbo: f64,
+    },
+    /// What the model rests on.
+    Facts(Arc<ModelFacts>),
+    /// When the backends are asked next; `None` if only on demand.
+    Next(Option<Timestamp>),
+    /// Which queries of the catalogue have data, as of a moment.
+    Probes(Timestamp, Arc<Vec<Probe>>),
     /// A new picture.
     Snapshot(Arc<Snapshot>),
     /// The answer for an SLO, by name.
@@ -247,6 +278,8 @@ pub enum Request {
     Trace(ServiceName),
     /// What changes would do.
     WhatIf(Question),
+    /// Ask every query of the catalogue whether it has data.
+    Probe,
     /// What happened so far.
     History,
     /// Put everything at a past moment, or back to the present.

@@ -137,6 +137,10 @@ actions! {
     StepForward => "step-forward", "forward", Go, Scope::Anywhere;
     /// Everything back to the present.
     Now => "now", "now", Go, Scope::Anywhere;
+    /// Doctor: backends, the model and its training, which metrics have data.
+    ShowDoctor => "show-doctor", "doctor", Go, Scope::Anywhere;
+    /// What the program had to say: failures, warnings, changes.
+    ShowLog => "show-log", "log", Go, Scope::Anywhere;
     /// What if the service had more replicas, CPU or memory, or a quieter neighbour.
     ShowWhatIf => "what-if", "what if", Go, Scope::Anywhere;
     /// Ask for a new verdict on the selected SLO.
@@ -164,9 +168,7 @@ actions! {
     /// Next colour theme.
     NextTheme => "next-theme", "theme", Show, Scope::Anywhere;
     /// Copy what is shown to the clipboard of your terminal (OSC 52).
-    Copy => "copy", "copy", Show, Scope::On(&[
-        Screen::Verdict, Screen::Actions, Screen::Commands, Screen::Service, Screen::WhatIf,
-    ]);
+    Copy => "copy", "copy", Show, Scope::Anywhere;
     /// Draw the whole screen again.
     Redraw => "redraw", "redraw", Program, Scope::Anywhere;
     /// Show or hide this help.
@@ -262,6 +264,18 @@ impl Action {
                 Self::Copy,
                 Self::Quit,
             ],
+            Screen::Doctor => &[
+                Self::Help,
+                Self::Refresh,
+                Self::Retrain,
+                Self::Back,
+                Self::Filter,
+                Self::ShowLog,
+                Self::Quit,
+            ],
+            Screen::Log => {
+                &[Self::Help, Self::Back, Self::Filter, Self::Copy, Self::Top, Self::Bottom, Self::Quit]
+            }
             Screen::Timeline => &[
                 Self::Help,
                 Self::Open,

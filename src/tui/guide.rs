@@ -74,6 +74,10 @@ fn incident(state: &State, remedy: Option<&Clean>, room: usize) -> String {
         }
         Screen::Verdict => verdict(state, remedy, room),
         Screen::Actions => actions(state, remedy, room),
+        Screen::Doctor => {
+            format!("How backends, model and metrics are. {} leads back.", key(state, Action::Back))
+        }
+        Screen::Log => format!("What the program had to say. {} leads back.", key(state, Action::Back)),
         Screen::Timeline => format!("What happened so far. {} leads back.", key(state, Action::Back)),
         Screen::Service => {
             format!("What of it is unusual? {} asks for the cause.", key(state, Action::ShowVerdict))

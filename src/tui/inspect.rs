@@ -51,7 +51,12 @@ impl State {
             Screen::Tree => self.place.as_ref().map(|place| place.service.clone()),
             Screen::Verdict => self.suspect.clone(),
             Screen::Service | Screen::WhatIf => self.inspected.service.clone(),
-            Screen::Slos | Screen::Actions | Screen::Commands | Screen::Timeline => None,
+            Screen::Slos
+            | Screen::Actions
+            | Screen::Commands
+            | Screen::Timeline
+            | Screen::Doctor
+            | Screen::Log => None,
         };
         here.or_else(blamed).or_else(|| self.selected_entry().cloned())
     }

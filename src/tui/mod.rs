@@ -16,6 +16,7 @@ pub mod guide;
 pub mod inspect;
 pub mod keymap;
 pub mod ledger;
+pub mod log;
 pub mod pace;
 pub mod pick;
 pub mod picture;

@@ -49,6 +49,16 @@ pub fn next_change(state: &State) -> Option<Duration> {
             let shown = asked.or(example.map(|e| e.received));
             due.extend(shown.map(|at| age_changes_in(since(at, state.now))));
         }
+        Screen::Log => {
+            let ages = state.log_rows().into_iter().map(|l| age_changes_in(since(l.at, state.now)));
+            due.extend(ages.min());
+        }
+        Screen::Doctor => {
+            due.extend(picture.next.map(|next| left_changes_in(next, state.now)));
+            due.extend(state.probing.map(|at| age_changes_in(since(at, state.now))));
+            let up = picture.health.values().filter_map(|h| h.last_ok);
+            due.extend(up.map(|at| age_changes_in(since(at, state.now))));
+        }
         Screen::Timeline => {
             let ages = state.happenings().into_iter().map(|h| age_changes_in(since(h.at, state.now)));
             due.extend(ages.min());

@@ -8,7 +8,9 @@ use super::ledger::Ledger;
 use crate::domain::{
     BackendHealth, BackendKind, BackendState, Clean, ServiceName, SloStatus, Stage, Timestamp, Verdict,
 };
-use crate::engine::{EngineEvent, Entry, History, ModelState, Reading, ServiceDetail, Snapshot, Waterfall};
+use crate::engine::{
+    EngineEvent, Entry, History, ModelFacts, ModelState, Probe, Reading, ServiceDetail, Snapshot, Waterfall,
+};
 use crate::remedy::{Proposal, Told};
 
 /// Data is never called old before this, however short the windows: scrapes take their time.
@@ -81,6 +83,14 @@ pub struct Picture {
     pub replicas: BTreeMap<ServiceName, u32>,
     /// Example traces by service.
     pub traces: BTreeMap<ServiceName, Example>,
+    /// The evidence lower bound of each epoch of the last training that was seen.
+    pub curve: Vec<(u64, f64)>,
+    /// What the model rests on.
+    pub facts: Option<Arc<ModelFacts>>,
+    /// When the backends are asked next.
+    pub next: Option<Timestamp>,
+    /// Which queries have data, and as of when.
+    pub probes: Option<(Timestamp, Arc<Vec<Probe>>)>,
     /// What happened so far.
     pub history: Option<Arc<History>>,
     /// Answers about older versions are about another moment.
@@ -129,6 +139,15 @@ impl Picture {
                     self.verdicts.insert(slo.clone(), answer);
                 }
             }
+            EngineEvent::Epoch { done, elbo } => {
+                if self.curve.last().is_none_or(|(last, _)| last >= done) {
+                    self.curve.clear();
+                }
+                self.curve.push((*done, *elbo));
+            }
+            EngineEvent::Facts(facts) => self.facts = Some(Arc::clone(facts)),
+            EngineEvent::Next(next) => self.next = *next,
+            EngineEvent::Probes(at, probes) => self.probes = Some((*at, Arc::clone(probes))),
             EngineEvent::History(history) => self.history = Some(Arc::clone(history)),
             EngineEvent::Detail { service, detail } => {
                 if detail.as_ref().is_ok_and(|detail| detail.version < self.floor) {

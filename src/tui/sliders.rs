@@ -1,6 +1,6 @@
 //! What is tried on a service before anybody does it: one slider a lever, and what the model says.
 
-use super::format;
+use super::{format, words};
 use crate::domain::{Clean, Lever, Move, Resource, ServiceName};
 use crate::engine::{Means, Prediction};
 
@@ -52,7 +52,7 @@ impl Slider {
             Knob::Replicas(_) => "replicas".to_owned(),
             Knob::Cpu(_) => "CPU limit".to_owned(),
             Knob::Memory(_) => "memory limit".to_owned(),
-            Knob::Neighbour(resource) => format!("{resource} neighbour"),
+            Knob::Neighbour(resource) => format!("{} neighbour", words::resource(resource)),
         }
     }
 

@@ -8,6 +8,7 @@ use super::guide::Scene;
 use super::inspect::Inspected;
 use super::keymap::Keymap;
 use super::ledger::Ledger;
+use super::log::Log;
 use super::pick::{ActionRow, Pick};
 use super::picture::{Answer, Picture, Suggestions};
 use super::review::{Arming, Review, Subject};
@@ -35,6 +36,10 @@ pub enum Screen {
     Commands,
     /// What happened.
     Timeline,
+    /// How backends, model and metrics are.
+    Doctor,
+    /// What the program had to say.
+    Log,
     /// One service in full.
     Service,
     /// What changes would do.
@@ -43,13 +48,15 @@ pub enum Screen {
 
 impl Screen {
     /// Those with a number key, in that order, then those that are about one service.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Slos,
         Self::Tree,
         Self::Verdict,
         Self::Actions,
         Self::Commands,
         Self::Timeline,
+        Self::Doctor,
+        Self::Log,
         Self::Service,
         Self::WhatIf,
     ];
@@ -63,6 +70,8 @@ impl Screen {
             Self::Actions => "Actions",
             Self::Commands => "Commands",
             Self::Timeline => "Timeline",
+            Self::Doctor => "Doctor",
+            Self::Log => "Log",
             Self::Service => "Service",
             Self::WhatIf => "What if",
         }
@@ -147,6 +156,12 @@ pub struct State {
     pub tree: TreeRows,
     /// The selected service of the ranking.
     pub suspect: Option<ServiceName>,
+    /// What the program had to say.
+    pub log: Log,
+    /// The selected line of it by its number.
+    pub log_line: Option<u64>,
+    /// Whether the catalogue's queries are being asked, and since when.
+    pub probing: Option<Timestamp>,
     /// Where the user stands in what happened.
     pub timeline: Timeline,
     /// The moment that was asked for and is not shown yet.
@@ -205,6 +220,9 @@ impl State {
             folded: BTreeSet::new(),
             tree: TreeRows::default(),
             suspect: None,
+            log: Log::default(),
+            log_line: None,
+            probing: None,
             timeline: Timeline::default(),
             heading: None,
             inspected: Inspected::default(),

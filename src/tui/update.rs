@@ -74,6 +74,7 @@ fn engine(state: &mut State, event: &EngineEvent) -> Vec<Effect> {
         EngineEvent::Remedy(told) => remedy::before(state, told),
         _ => remedy::Before::default(),
     };
+    state.log.hear(event, &state.live, state.now);
     state.live.apply(event, state.now);
     match event {
         EngineEvent::Verdict { slo, verdict, .. } => {
@@ -96,6 +97,7 @@ fn engine(state: &mut State, event: &EngineEvent) -> Vec<Effect> {
             return remedy::after_verdict(state, slo);
         }
         EngineEvent::Snapshot(_) => return newer(state),
+        EngineEvent::Probes(..) => state.probing = None,
         EngineEvent::Detail { .. } | EngineEvent::Replicas(..) => return inspect::told(state),
         EngineEvent::Trace { service, .. } => inspect::traced(state, service),
         EngineEvent::WhatIf(prediction) => what_if::told(state, prediction),
@@ -137,8 +139,22 @@ fn look(state: &mut State) -> Vec<Effect> {
         Screen::Service => inspect::look(state),
         Screen::WhatIf => what_if::look(state),
         Screen::Timeline => travel::look(state),
-        Screen::Slos | Screen::Tree | Screen::Commands => Vec::new(),
+        Screen::Doctor => probe_if_needed(state),
+        Screen::Slos | Screen::Tree | Screen::Commands | Screen::Log => Vec::new(),
     }
+}
+
+/// Asks every query of the catalogue whether it has data, the first time one looks.
+fn probe_if_needed(state: &mut State) -> Vec<Effect> {
+    if state.live.probes.is_some() || state.probing.is_some() {
+        return Vec::new();
+    }
+    probe(state)
+}
+
+fn probe(state: &mut State) -> Vec<Effect> {
+    state.probing = Some(state.now);
+    vec![Effect::Ask(Request::Probe)]
 }
 
 /// Newer data: what was derived from the old is asked for again where it is in view.

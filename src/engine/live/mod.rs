@@ -49,6 +49,7 @@ pub async fn live(
                 Some(Request::Trace(service)) => tasks.trace(service),
                 Some(Request::WhatIf(question)) => tasks.what_if(question),
                 Some(Request::History) => tasks.history(),
+                Some(Request::Probe) => tasks.probe(),
                 Some(Request::At(at)) => {
                     // Whatever is under way for the moment before is told to nobody any more.
                     live.retire(at.is_some()).await;
@@ -67,6 +68,7 @@ pub async fn live(
                     if !complete {
                         next = next.or_else(|| Some(Instant::now() + pause));
                     }
+                    live.tell_next(next).await;
                     // What is learned from half of the history would be kept as if it were all.
                     if fetched && !tasks.learning {
                         tasks.learn(false);
@@ -153,6 +155,14 @@ impl Tasks {
         };
         tasks.refresh();
         tasks
+    }
+
+    fn probe(&mut self) {
+        let live = Arc::clone(&self.live);
+        self.set.spawn(async move {
+            live.probe().await;
+            Done::Other
+        });
     }
 
     fn history(&mut self) {

@@ -4,14 +4,40 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::work::Live;
-use crate::domain::{Clean, Counterfactual, ServiceName, Timestamp};
+use tokio::time::Instant;
+
+use crate::diagnosis::evidence::column_name;
+use crate::domain::{Clean, Column, Counterfactual, NoProgress, ServiceName, Timestamp};
 use crate::engine::core::{Engine, Picture, blocking, now};
 use crate::engine::snapshot::{EngineEvent, Prediction, Question};
-use crate::engine::{EngineError, History, Learned, ServiceDetail};
+use crate::engine::{EngineError, History, Learned, ModelFacts, ServiceDetail};
+use crate::windows::Frame;
 use crate::windows::plan::Meaning;
 
 /// The feature whose series are counted as replicas.
 const COUNTED: &str = "cpu_usage";
+
+/// What `learned` rests on, and what of that the newest windows of `frame` lack.
+pub(super) fn facts(learned: &Learned, frame: &Frame) -> ModelFacts {
+    let cbn = &learned.model.cbn;
+    let columns = cbn.columns();
+    let recent = frame.rows(frame.len().saturating_sub(learned.reference.span)..frame.len());
+    let is_silent = |column: &Column| {
+        recent.columns.get(column).is_none_or(|values| values.iter().all(|v| !v.is_finite()))
+    };
+    let silent = columns.iter().filter(|column| is_silent(column)).map(|column| match column {
+        Column::Metric { entity, .. } => Clean::new(&format!("{entity}: {}", column_name(column))),
+        Column::Latency { rpc, .. } => Clean::new(&format!("{rpc}: {}", column_name(column))),
+    });
+    ModelFacts {
+        summary: learned.summary.clone(),
+        from: learned.from,
+        services: cbn.services().len(),
+        silent: silent.collect(),
+        columns: columns.len(),
+        remarks: learned.warnings.clone(),
+    }
+}
 
 /// The windows shown, the model, and the version of both.
 struct Held {
@@ -73,6 +99,20 @@ impl Live {
         let trace = self.engine.waterfall(&service, until).await;
         let trace = trace.map(|found| found.map(Arc::new)).map_err(|error| Clean::new(&error.to_string()));
         self.tell(EngineEvent::Trace { service, until, trace }).await;
+    }
+
+    /// Tells which queries of the catalogue have data.
+    pub(super) async fn probe(&self) {
+        let at = self.moment();
+        let probes = self.engine.probe(at, &NoProgress).await;
+        self.tell(EngineEvent::Probes(at, Arc::new(probes))).await;
+    }
+
+    /// Tells when the backends are asked next.
+    pub(super) async fn tell_next(&self, next: Option<Instant>) {
+        let left = next.map(|next| next.saturating_duration_since(Instant::now()));
+        let next = left.and_then(|left| Timestamp::now().checked_add(left).ok());
+        self.tell(EngineEvent::Next(next)).await;
     }
 
     /// Tells what happened until now, whatever moment is looked at.

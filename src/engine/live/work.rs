@@ -9,6 +9,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 
 use super::Done;
+use super::questions::facts;
 use crate::causal::CallGraph;
 use crate::domain::{BackendState, Clean, Stage, Timestamp};
 use crate::engine::core::{Engine, Picture, blocking, now};
@@ -298,6 +299,10 @@ impl Live {
                 why => ModelState::Stale(summary, Clean::new(&format!("{why} since it was trained"))),
             };
             self.tell(EngineEvent::Model(state)).await;
+        }
+        if let Some(learned) = &learned {
+            let facts = facts(learned, &picture.frame);
+            self.tell(EngineEvent::Facts(Arc::new(facts))).await;
         }
         self.hand(Heard::Readings(self.engine.readings(&picture))).await;
         let (engine, frozen) = (Arc::clone(&self.engine), self.at.is_some());

@@ -108,6 +108,8 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ShowVerdict => return show_verdict(state),
         Action::ShowActions => return go(state, Screen::Actions),
         Action::ShowCommands => return go(state, Screen::Commands),
+        Action::ShowDoctor => return go(state, Screen::Doctor),
+        Action::ShowLog => return go(state, Screen::Log),
         Action::ShowTimeline => return go(state, Screen::Timeline),
         Action::OlderIncident | Action::NewerIncident => {
             travel::step_incident(state, action == Action::OlderIncident);
@@ -123,7 +125,11 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Keep => return remedy::keep(state),
         Action::Refresh => {
             state.say("fetching again");
-            return vec![Effect::Ask(Request::Refresh)];
+            let mut effects = vec![Effect::Ask(Request::Refresh)];
+            if state.screen == Screen::Doctor && state.probing.is_none() {
+                effects.extend(super::probe(state));
+            }
+            return effects;
         }
         Action::Retrain => {
             state.say("asked for a new training");
@@ -169,7 +175,7 @@ fn open(state: &mut State) -> Vec<Effect> {
         Screen::Service => show_verdict(state),
         Screen::WhatIf => go(state, Screen::Actions),
         Screen::Timeline => travel::open(state),
-        Screen::Commands => {
+        Screen::Commands | Screen::Doctor | Screen::Log => {
             state.say("this is the last screen");
             Vec::new()
         }
@@ -254,6 +260,8 @@ fn copy(state: &mut State) -> Vec<Effect> {
     let copied = match state.screen {
         Screen::Actions => remedy::report(state),
         Screen::Commands => moves::command(state).map(|c| (c.line.to_string(), "command")),
+        Screen::Log => moves::log_text(state).map(|text| (text, "line")),
+        Screen::Timeline => travel::report(state).map(|text| (text, "line")),
         Screen::Service => inspect::report(state).map(|text| (text, "service")),
         Screen::WhatIf => what_if::report(state).map(|text| (text, "prediction")),
         _ => state.selected_answer().map(|answer| (words::report(&answer.verdict), "verdict")),

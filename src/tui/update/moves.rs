@@ -54,6 +54,17 @@ pub(super) fn cursor(state: &mut State, action: Action) {
             let chosen = rows.get(target(action, at, rows.len(), page)).map(|m| inspect::name(m));
             state.inspected.metric = chosen.or(state.inspected.metric.take());
         }
+        Screen::Doctor => {
+            let lines = view::doctor_lines(state);
+            let last = lines.saturating_sub(page);
+            state.list_mut().offset = target(action, state.list().offset.min(last), last + 1, page);
+        }
+        Screen::Log => {
+            let rows = state.log_rows();
+            let at = log_row(state).unwrap_or(0);
+            let chosen = rows.get(target(action, at, rows.len(), page)).map(|line| line.number);
+            state.log_line = chosen;
+        }
         Screen::Timeline => {
             let rows = state.happenings();
             let at = travel::row(state).unwrap_or(0);
@@ -73,6 +84,18 @@ pub(super) fn cursor(state: &mut State, action: Action) {
             state.command = chosen;
         }
     }
+}
+
+/// The line of the selected thing that was said.
+pub(super) fn log_row(state: &State) -> Option<usize> {
+    let chosen = state.log_line?;
+    state.log_rows().iter().position(|line| line.number == chosen)
+}
+
+/// The selected thing that was said, as text.
+pub(super) fn log_text(state: &State) -> Option<String> {
+    let line = *state.log_rows().get(log_row(state)?)?;
+    Some(format!("{} {}: {}", line.at, line.level.word(), line.text))
 }
 
 /// The line of the selected command: the newest, unless another one was chosen.

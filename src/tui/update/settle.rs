@@ -10,6 +10,7 @@ pub(super) fn settle(state: &mut State) {
     settle_slo(state);
     settle_tree(state);
     settle_suspect(state);
+    settle_log(state);
     inspect::settle(state);
     travel::settle(state);
     settle_pick(state);
@@ -78,6 +79,13 @@ fn settle_pick(state: &mut State) {
     state.pick = pick;
 }
 
+/// The newest line, unless another one was chosen.
+fn settle_log(state: &mut State) {
+    let rows = state.log_rows();
+    let chosen = rows.iter().find(|line| Some(line.number) == state.log_line).or(rows.first());
+    state.log_line = chosen.map(|line| line.number);
+}
+
 /// The dialog stands within its text, and knows what of it was seen.
 fn settle_review(state: &mut State) {
     remedy::refresh(state);
@@ -111,6 +119,11 @@ fn settle_offset(state: &mut State) {
         Screen::Service => {
             let at = inspect::metric_row(state).unwrap_or(0);
             (state.metric_rows().len(), Some(at..at + 1))
+        }
+        Screen::Doctor => (view::doctor_lines(state), None),
+        Screen::Log => {
+            let at = moves::log_row(state).unwrap_or(0);
+            (state.log_rows().len(), Some(at..at + 1))
         }
         Screen::Timeline => {
             let at = travel::row(state).unwrap_or(0);

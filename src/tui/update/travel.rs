@@ -66,6 +66,14 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
     }
 }
 
+/// The selected line as text.
+pub(super) fn report(state: &State) -> Option<String> {
+    let rows = state.happenings();
+    let happening = rows.get(row(state)?)?;
+    let until = happening.until.map_or_else(String::new, |until| format!(" to {until}"));
+    Some(format!("{}{until} {}: {}", happening.at, happening.kind.word(), happening.text))
+}
+
 /// One window back or forward.
 pub(super) fn step(state: &mut State, forward: bool) -> Vec<Effect> {
     let snapshot = state.live.snapshot.as_ref();
@@ -112,6 +120,7 @@ fn leave(state: &mut State) {
     state.inspected.tracing = None;
     state.inspected.bench.version = 0;
     state.timeline.asked = None;
+    state.probing = None;
 }
 
 /// A snapshot came: whether the moment that was headed for is reached.

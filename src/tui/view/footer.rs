@@ -97,6 +97,8 @@ fn matches(state: &State) -> String {
         }
         Screen::Commands => (state.command_rows().len(), state.ledger().commands().count()),
         Screen::Service => (state.metric_rows().len(), state.detail().map_or(0, |d| d.metrics.len())),
+        Screen::Doctor => return String::new(),
+        Screen::Log => (state.log_rows().len(), state.log.lines().count()),
         Screen::Timeline => return format!("{} lines", state.happenings().len()),
         Screen::WhatIf => return String::new(),
     };

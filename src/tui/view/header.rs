@@ -90,8 +90,17 @@ fn tab(state: &State, theme: &Theme, screen: Screen) -> Option<Part> {
         Screen::Actions => Action::ShowActions,
         Screen::Commands => Action::ShowCommands,
         Screen::Timeline => Action::ShowTimeline,
+        Screen::Doctor => Action::ShowDoctor,
+        Screen::Log => Action::ShowLog,
         Screen::Service | Screen::WhatIf if !current => return None,
-        Screen::Service => Action::Open,
+        Screen::Service => {
+            let spans = vec![
+                span("[", theme.style(Role::Active)),
+                span(screen.title(), theme.style(Role::Active)),
+                span("]", theme.style(Role::Active)),
+            ];
+            return Some(Part::left(9, spans));
+        }
         Screen::WhatIf => Action::ShowWhatIf,
     };
     let style = theme.style(if current { Role::Active } else { Role::Text });

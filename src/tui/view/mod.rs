@@ -3,10 +3,12 @@
 mod actions;
 mod chart;
 mod commands;
+mod doctor;
 mod fit;
 mod footer;
 mod header;
 mod help;
+mod log;
 mod paint;
 mod pane;
 mod plot;
@@ -79,6 +81,8 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Screen::Verdict => verdict::draw(state, theme, parts.body, buf),
         Screen::Actions => actions::draw(state, theme, parts.body, buf),
         Screen::Commands => commands::draw(state, theme, parts.body, buf),
+        Screen::Doctor => doctor::draw(state, theme, parts.body, buf),
+        Screen::Log => log::draw(state, theme, parts.body, buf),
         Screen::Timeline => timeline::draw(state, theme, parts.body, buf),
         Screen::Service => service::draw(state, theme, parts.body, buf),
         Screen::WhatIf => what_if::draw(state, theme, parts.body, buf),
@@ -105,6 +109,8 @@ pub(super) fn page(state: &State) -> usize {
         Screen::Verdict => verdict::list_area(body),
         Screen::Actions => actions::list_area(body),
         Screen::Commands => commands::list_area(body),
+        Screen::Doctor => body,
+        Screen::Log => log::list_area(body),
         Screen::Timeline => timeline::list_area(body),
         Screen::Service => service::list_area(state, body),
         Screen::WhatIf => what_if::list_area(body),
@@ -122,6 +128,11 @@ pub(super) fn verdict_extent(state: &State) -> (usize, Range<usize>) {
 pub(super) fn actions_extent(state: &State) -> (usize, Range<usize>) {
     let body = layout(state, screen_area(state)).body;
     actions::extent(state, body)
+}
+
+/// Lines of the doctor's text.
+pub(super) fn doctor_lines(state: &State) -> usize {
+    doctor::lines(state, state.themes.current(), layout(state, screen_area(state)).body).len()
 }
 
 /// How much of the plan in the dialog there is to read.

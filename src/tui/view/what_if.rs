@@ -94,10 +94,11 @@ fn slider(c: &Pane<'_>, slider: &Slider) -> Line<'static> {
         return line;
     }
     let (now, then) = slider.values();
-    let arrow = c.symbols.arrow;
-    line.push_span(span(format!("{now:>VALUE$} {arrow} "), muted));
-    let moved = if slider.steps > 0 { c.style(Role::Notice) } else { Style::new() };
-    line.push_span(span(format!("{then:<VALUE$}"), moved));
+    // What is not moved has one value, in the same place.
+    let width = paint::width(c.symbols.arrow);
+    let (arrow, then) = if slider.steps > 0 { (c.symbols.arrow, then) } else { ("", String::new()) };
+    line.push_span(span(format!("{now:>VALUE$} {arrow:<width$} "), muted));
+    line.push_span(span(format!("{then:<VALUE$}"), c.style(Role::Notice)));
     let used: usize = line.width() + 1;
     let cells = c.width.saturating_sub(used).min(WIDEST);
     if cells >= 8 {

@@ -32,7 +32,7 @@ fn what_if(columns: u16, rows: u16, ascii: bool) -> Driver {
     driver
 }
 
-fn questions(driver: &Driver) -> Vec<Question> {
+pub fn questions(driver: &Driver) -> Vec<Question> {
     let asked = driver.effects.iter().filter_map(|effect| match effect {
         Effect::Ask(Request::WhatIf(question)) => Some(question.clone()),
         _ => None,
@@ -127,7 +127,7 @@ fn why_it_is_not_known_stands_in_its_place() {
 #[test]
 fn a_metric_is_chosen_and_filtered_by_name() {
     let mut driver = service(80, 24, false);
-    assert!(driver.cursor_line().starts_with("cpu_throttled"), "{}", driver.cursor_line());
+    assert!(driver.cursor_line().starts_with("▲ cpu_throttled"), "{}", driver.cursor_line());
     assert!(driver.text().contains(" cpu_throttled 83 %, normally 2 % by the model "), "{}", driver.text());
     driver.press("down");
     assert!(

@@ -30,6 +30,11 @@ fn keys_lead_to_views() {
         ("enter enter enter", &["[Verdict]"]),
         ("enter v enter", &["[Service]", "recommendationservice"]),
         ("w", &["[What if]", "What if recommendationservice had", "replicas"]),
+        ("6", &["[Timeline]", "verdict", "product-page-p95: Had"]),
+        ("7", &["[Doctor]", "Prometheus ● up", "1,440 windows", "asking (since <10s)"]),
+        ("8", &["[Log]", "Prometheus at http://prometheus.internal:9090 answers"]),
+        ("n", &["this is the present"]),
+        (".", &["there is nothing later"]),
         ("w enter", &["[Actions]", "What could be done"]),
         ("a", &["[Actions]", "Read-only: nothing can be written. A arms.", "Sizing what could be done."]),
         ("4", &["[Actions]"]),
@@ -50,7 +55,7 @@ fn keys_lead_to_views() {
         ("r", &["fetching again"]),
         ("t", &["theme dark"]),
         ("x", &["x does nothing here; ? shows the keys"]),
-        ("y", &["copy does nothing on this screen"]),
+        ("y", &["verdict copied, if your terminal allows it"]),
         ("/ c a r t", &["/cart", "1 of 5", "cart-p99"]),
         ("/ c a r t enter", &["filter \"cart\" 1 of 5"]),
         ("/ c a r t esc", &["product-page-p95"]),
@@ -307,7 +312,7 @@ fn pause_freezes_the_view_while_data_flows_on() {
 fn the_verdict_opens_at_the_service_of_the_tree() {
     let mut driver = Driver::usual(120, 40);
     driver.engine([fixture::answered(7, fixture::verdict())]);
-    driver.press("2 down down down down enter");
+    driver.press("2 down down down down v");
     assert_eq!(driver.state.suspect, Some(ServiceName::new("checkoutservice")));
 }
 
@@ -318,7 +323,7 @@ fn the_chosen_service_is_in_sight_however_far_down_the_ranking() {
     snapshot.version = 8;
     driver
         .engine([EngineEvent::Snapshot(Arc::new(snapshot)), fixture::answered(8, fixture::big_verdict(300))]);
-    driver.press("2 / s e r v i c e - 2 9 9 enter end enter");
+    driver.press("2 / s e r v i c e - 2 9 9 enter end v");
     assert!(driver.cursor_line().contains("service-299"), "{}", driver.text());
 }
 

@@ -4,6 +4,7 @@
 mod approval;
 mod changes;
 mod cost;
+mod doctor;
 mod driver;
 mod every_action;
 mod fixture;
@@ -20,3 +21,4 @@ mod remedies;
 mod remedy_screens;
 mod screens;
 mod services;
+mod timeline;

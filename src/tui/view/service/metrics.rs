@@ -23,11 +23,11 @@ fn grid(longest: usize, width: u16) -> Grid {
     let name = longest.clamp(12, (width * 2 / 5).max(14));
     Grid::new(
         vec![
-            Column::left("metric", name, 10).up_to(longest.max(12)),
+            Column::left("  metric", name, 10).up_to(longest.max(12)),
             Column::left("resource", 8, 3),
             Column::right("observed", 9, 9),
             Column::right("normal", 9, 8),
-            Column::left("", 17, 7),
+            Column::left("", 14, 7),
             Column::right("odds", 9, 4),
             Column::left("recent", 8, 2).up_to(60),
         ],
@@ -41,7 +41,7 @@ pub(super) fn draw(state: &State, theme: &Theme, table: Rect, list: Rect, buf: &
     let Some(service) = &state.inspected.service else { return };
     let pane = Pane::new(state, theme, list.width);
     let named: Vec<_> = rows.iter().map(|m| pane.plain(&words::metric(m, service)).into_owned()).collect();
-    let longest = named.iter().map(|name| paint::width(name)).max().unwrap_or(0);
+    let longest = named.iter().map(|name| paint::width(name) + 2).max().unwrap_or(0);
     let inner = paint::indent(list, GUTTER);
     let grid = grid(longest, inner.width);
     if table.height > list.height {
@@ -52,16 +52,16 @@ pub(super) fn draw(state: &State, theme: &Theme, table: Rect, list: Rect, buf: &
     let stale = state.picture().staleness(state.now).is_some();
     let style = |role: Role| theme.style(if stale { Role::Stale } else { role });
     for (y, (m, name)) in page.enumerate() {
-        let (word, role) = standing(m, symbols);
+        let (sign, role) = standing(m, symbols);
         let unit = m.unit.as_ref().map(Clean::as_str);
         let mut cell = |i: usize, text: &str, role: Role| {
             grid.cell(buf, inner, y, i, text, style(role), symbols.ellipsis);
         };
-        cell(0, name, role);
+        cell(0, &format!("{sign} {name}"), role);
         cell(1, m.resource.map_or("latency", |r| r.word()), Role::Muted);
         cell(2, &format::measured(m.observed, unit), role);
         cell(3, &format::measured(m.normal, unit), Role::Muted);
-        cell(4, &word, role);
+        cell(4, words::deviation(m.deviation), role);
         cell(5, &odds(m), Role::Muted);
         let cells = grid.at(COURSE).map_or(0, |(_, width)| usize::from(width));
         cell(COURSE, &spark(m, cells, symbols), Role::Bar);
@@ -72,13 +72,12 @@ pub(super) fn draw(state: &State, theme: &Theme, table: Rect, list: Rect, buf: &
     }
 }
 
-/// How a metric stands: by sign, word and colour.
-fn standing(m: &MetricView, symbols: &Symbols) -> (String, Role) {
-    let word = words::deviation(m.deviation);
+/// How a metric stands: the sign in front of its name, which the word and the colour repeat.
+fn standing(m: &MetricView, symbols: &'static Symbols) -> (&'static str, Role) {
     match m.deviation {
-        Deviation::High | Deviation::Low => (format!("{} {word}", symbols.suspect), Role::Suspect),
-        Deviation::Usual => (format!("  {word}"), Role::Text),
-        Deviation::Unknown => (format!("{} {word}", symbols.unknown), Role::Unknown),
+        Deviation::High | Deviation::Low => (symbols.suspect, Role::Suspect),
+        Deviation::Usual => (" ", Role::Text),
+        Deviation::Unknown => (symbols.unknown, Role::Unknown),
     }
 }
 
