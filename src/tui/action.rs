@@ -163,8 +163,8 @@ actions! {
     Filter => "filter", "filter", Show, Scope::Anywhere;
     /// Freeze the picture; data keeps flowing in behind it.
     Pause => "pause", "pause", Show, Scope::Anywhere;
-    /// Sort worst first, or in the order of the configuration.
-    Sort => "sort", "sort", Show, Scope::On(&[Screen::Slos]);
+    /// Sort worst first, or in the order of the configuration; the tree: slowest call first, or by name.
+    Sort => "sort", "sort", Show, Scope::On(&[Screen::Slos, Screen::Tree]);
     /// Next colour theme.
     NextTheme => "next-theme", "theme", Show, Scope::Anywhere;
     /// Copy what is shown to the clipboard of your terminal (OSC 52).

@@ -152,6 +152,8 @@ pub struct State {
     pub place: Option<Place>,
     /// Services whose callees are folded away.
     pub folded: BTreeSet<ServiceName>,
+    /// Whether the tree shows the slowest call of each service first, not by name.
+    pub slowest_first: bool,
     /// The lines of the tree.
     pub tree: TreeRows,
     /// The selected service of the ranking.
@@ -218,6 +220,7 @@ impl State {
             typing: false,
             place: None,
             folded: BTreeSet::new(),
+            slowest_first: false,
             tree: TreeRows::default(),
             suspect: None,
             log: Log::default(),

@@ -248,6 +248,11 @@ fn pause(state: &mut State) {
 }
 
 fn sort(state: &mut State) {
+    if state.screen == Screen::Tree {
+        state.slowest_first = !state.slowest_first;
+        state.say(if state.slowest_first { "slowest call first" } else { "by name" });
+        return;
+    }
     let (order, words) = match state.order {
         SloOrder::WorstFirst => (SloOrder::Configured, "in the order of the configuration"),
         SloOrder::Configured => (SloOrder::WorstFirst, "worst first"),

@@ -1,8 +1,10 @@
 //! After every change: the cursor points at something that exists, and stands on the screen.
 
 use super::{inspect, moves, remedy, travel};
+use crate::domain::ServiceName;
 use crate::tui::pick::ActionRow;
 use crate::tui::state::{Screen, State};
+use crate::tui::tree::Weights;
 use crate::tui::view;
 
 /// Re-establishes what the views rely on.
@@ -49,7 +51,14 @@ fn settle_tree(state: &mut State) {
         return;
     };
     let needle = state.lists[Screen::Tree as usize].needle();
-    state.tree.refresh(&graph, &entry, &needle, &state.folded);
+    let (slo, picture) = (state.slo.clone(), state.paused.as_ref().map_or(&state.live, |(_, p)| p));
+    let version = picture.snapshot.as_ref().map_or(0, |s| s.version);
+    let weight = |caller: &ServiceName, callee: &ServiceName| {
+        let waits = slo.as_ref().and_then(|slo| picture.waits(slo, Some(caller), callee));
+        waits.and_then(|w| w.now_ms).filter(|ms| ms.is_finite()).unwrap_or(f64::MIN)
+    };
+    let weights: Option<Weights<'_>> = state.slowest_first.then_some((version, &weight));
+    state.tree.refresh(&graph, &entry, &needle, &state.folded, weights);
     let rows = state.tree.rows();
     let chosen = rows.iter().position(|r| Some(&r.place) == state.place.as_ref());
     let list = &mut state.lists[Screen::Tree as usize];

@@ -112,7 +112,14 @@ fn tab(state: &State, theme: &Theme, screen: Screen) -> Option<Part> {
     let key = span(key.unwrap_or_default(), theme.style(Role::Key));
     // Underlining alone may be missing in a terminal: brackets say the same.
     let spans = if current { vec![key, span("[", style), title, span("]", style)] } else { vec![key, title] };
-    Some(Part::left(if current { 9 } else { 4 }, spans))
+    if current {
+        return Some(Part::left(9, spans));
+    }
+    // Of what does not fit, the last ones keep their number first.
+    let place = Screen::ALL.iter().position(|s| *s == screen).unwrap_or(0);
+    let number = spans.first().map(|key| vec![span(key.content.trim_end().to_owned(), key.style)]);
+    let weight = 4 - u8::try_from(place.saturating_sub(4).min(3)).unwrap_or(3);
+    Some(Part::left(weight, spans).or(number.unwrap_or_default()))
 }
 
 fn clock(state: &State, theme: &Theme, weight: u8) -> Part {
