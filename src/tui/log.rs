@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::format;
 use super::picture::Picture;
 use super::state::{Screen, State, contains};
 use crate::domain::{BackendState, Clean, Timestamp};
@@ -87,7 +88,11 @@ impl Log {
                 }
                 ModelState::Ready(m) => {
                     let until = m.trained_at.strftime("%F %H:%M");
-                    self.push(now, Level::Note, format!("model of {} windows up to {until} UTC", m.windows));
+                    self.push(
+                        now,
+                        Level::Note,
+                        format!("model of {} windows up to {until} UTC", format::count(m.windows as u64)),
+                    );
                 }
                 ModelState::Training { done: 0 | 1, total, .. } => {
                     self.push(now, Level::Note, format!("training a model, at most {total} epochs"));

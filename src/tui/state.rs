@@ -160,7 +160,7 @@ pub struct State {
     pub suspect: Option<ServiceName>,
     /// What the program had to say.
     pub log: Log,
-    /// The selected line of it by its number.
+    /// The selected line of it by its number; `None` follows the newest.
     pub log_line: Option<u64>,
     /// Whether the catalogue's queries are being asked, and since when.
     pub probing: Option<Timestamp>,

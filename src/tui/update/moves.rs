@@ -62,7 +62,9 @@ pub(super) fn cursor(state: &mut State, action: Action) {
         Screen::Log => {
             let rows = state.log_rows();
             let at = log_row(state).unwrap_or(0);
-            let chosen = rows.get(target(action, at, rows.len(), page)).map(|line| line.number);
+            let to = target(action, at, rows.len(), page);
+            // On the first line the cursor stays with the newest.
+            let chosen = rows.get(to).filter(|_| to > 0).map(|line| line.number);
             state.log_line = chosen;
         }
         Screen::Timeline => {
@@ -86,10 +88,11 @@ pub(super) fn cursor(state: &mut State, action: Action) {
     }
 }
 
-/// The line of the selected thing that was said.
+/// The line of the selected thing that was said: the newest, unless another one was chosen.
 pub(super) fn log_row(state: &State) -> Option<usize> {
-    let chosen = state.log_line?;
-    state.log_rows().iter().position(|line| line.number == chosen)
+    let rows = state.log_rows();
+    let chosen = rows.iter().position(|line| Some(line.number) == state.log_line);
+    chosen.or_else(|| (!rows.is_empty()).then_some(0))
 }
 
 /// The selected thing that was said, as text.

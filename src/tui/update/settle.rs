@@ -12,7 +12,6 @@ pub(super) fn settle(state: &mut State) {
     settle_slo(state);
     settle_tree(state);
     settle_suspect(state);
-    settle_log(state);
     inspect::settle(state);
     travel::settle(state);
     settle_pick(state);
@@ -86,13 +85,6 @@ fn settle_pick(state: &mut State) {
     let pick = rows.get(at).map(ActionRow::pick);
     state.lists[Screen::Actions as usize].last_index = at;
     state.pick = pick;
-}
-
-/// The newest line, unless another one was chosen.
-fn settle_log(state: &mut State) {
-    let rows = state.log_rows();
-    let chosen = rows.iter().find(|line| Some(line.number) == state.log_line).or(rows.first());
-    state.log_line = chosen.map(|line| line.number);
 }
 
 /// The dialog stands within its text, and knows what of it was seen.

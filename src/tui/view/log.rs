@@ -56,9 +56,10 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     if body.height > list.height + panel_height(body) {
         grid.headings(buf, paint::indent(body, GUTTER), 0, theme.style(Role::Muted), symbols.ellipsis);
     }
-    let mut chosen = None;
-    let page = rows.iter().skip(state.list().offset).take(usize::from(list.height));
-    for (y, line) in page.enumerate() {
+    let selected = rows.iter().position(|line| Some(line.number) == state.log_line).unwrap_or(0);
+    let offset = state.list().offset;
+    let page = rows.iter().enumerate().skip(offset).take(usize::from(list.height));
+    for (y, (i, line)) in page.enumerate() {
         let (sign, role) = match line.level {
             Level::Note => (" ", Role::Muted),
             Level::Warning => (symbols.burning, Role::Burning),
@@ -71,14 +72,13 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         cell(1, &format::age(since(line.at, state.now)), Role::Muted);
         cell(2, &format!("{sign} {}", line.level.word()), role);
         cell(3, &line.text, Role::Text);
-        if state.log_line == Some(line.number) {
-            chosen = Some(line);
+        if i == selected {
             paint::text(buf, list, y, 0, 1, symbols.cursor, theme.style(Role::Key));
             paint::restyle(buf, list, y, theme.style(Role::Selected));
         }
     }
     let height = panel_height(body);
-    if let (Some(line), true) = (chosen, height > 0) {
+    if let (Some(line), true) = (rows.get(selected), height > 0) {
         let area = paint::rows(body, body.height - height, height);
         let rule = symbols.rule.repeat(usize::from(area.width));
         paint::text(buf, area, 0, 0, area.width, &rule, theme.style(Role::Guide));

@@ -31,7 +31,7 @@ fn keys_lead_to_views() {
         ("enter v enter", &["[Service]", "recommendationservice"]),
         ("w", &["[What if]", "What if recommendationservice had", "replicas"]),
         ("6", &["[Timeline]", "verdict", "product-page-p95: Had"]),
-        ("7", &["[Doctor]", "Prometheus ● up", "1,440 windows", "asking (since <10s)"]),
+        ("7", &["[Doctor]", "Prometheus ● up", "No training was seen", "asking (since <10s)"]),
         ("8", &["[Log]", "Prometheus at http://prometheus.internal:9090 answers"]),
         ("n", &["this is the present"]),
         (".", &["there is nothing later"]),
