@@ -140,19 +140,35 @@ impl CallGraph {
     /// The dependency tree from `entry`. A service reached again is listed as `repeated`
     /// without its children, so cycles end and shared back ends are expanded once.
     pub fn tree(&self, entry: &ServiceName) -> Option<TreeNode> {
-        let ix = self.index(entry)?;
-        Some(self.subtree(ix, &mut BTreeSet::new()))
+        self.tree_by(entry, &|_, _| 0.0)
     }
 
-    fn subtree(&self, ix: NodeIndex, seen: &mut BTreeSet<NodeIndex>) -> TreeNode {
+    /// The same with the calls of each service sorted by `weight` of caller and callee, heaviest first.
+    pub fn tree_by(
+        &self,
+        entry: &ServiceName,
+        weight: &dyn Fn(&ServiceName, &ServiceName) -> f64,
+    ) -> Option<TreeNode> {
+        let ix = self.index(entry)?;
+        Some(self.subtree(ix, weight, &mut BTreeSet::new()))
+    }
+
+    fn subtree(
+        &self,
+        ix: NodeIndex,
+        weight: &dyn Fn(&ServiceName, &ServiceName) -> f64,
+        seen: &mut BTreeSet<NodeIndex>,
+    ) -> TreeNode {
         let node = &self.graph[ix];
         let repeated = !seen.insert(ix);
         let children = if repeated {
             Vec::new()
         } else {
-            let mut next: Vec<_> = self.graph.neighbors(ix).collect();
-            next.sort_by(|a, b| self.graph[*a].name.cmp(&self.graph[*b].name));
-            next.into_iter().map(|n| self.subtree(n, seen)).collect()
+            let weighed = |n: NodeIndex| (n, weight(&node.name, &self.graph[n].name));
+            let mut next: Vec<_> = self.graph.neighbors(ix).map(weighed).collect();
+            let name = |n: NodeIndex| &self.graph[n].name;
+            next.sort_by(|(a, x), (b, y)| y.total_cmp(x).then_with(|| name(*a).cmp(name(*b))));
+            next.into_iter().map(|(n, _)| self.subtree(n, weight, seen)).collect()
         };
         TreeNode { service: node.name.clone(), instrumented: node.instrumented, repeated, children }
     }

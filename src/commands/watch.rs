@@ -150,6 +150,14 @@ impl Watch {
                 }
                 tell(out, Event::Failed { what: &what, why: &why }, || format!("{what} failed: {why}"))?;
             }
+            // Answers to questions that are not asked here.
+            EngineEvent::Detail { .. }
+            | EngineEvent::Replicas(..)
+            | EngineEvent::Trace { .. }
+            | EngineEvent::WhatIf(_)
+            | EngineEvent::History(_)
+            | EngineEvent::Probes(..) => {}
+            EngineEvent::Epoch { .. } | EngineEvent::Facts(_) | EngineEvent::Next(_) => {}
             EngineEvent::Model(_) | EngineEvent::Progress { .. } | EngineEvent::Remedy(_) => {}
         }
         Ok(())

@@ -13,8 +13,8 @@ use super::reference::{
     FeatureKinds, Reference, column, is_source, kind_of, loads, mean_lasting, own_surprise,
 };
 use super::ways;
-use crate::causal::{Cbn, LatencyNode};
-use crate::domain::{Clean, Column, Entity, NodeName, Party, Quantile, Resource, ServiceName, Side, Tells};
+use crate::causal::Cbn;
+use crate::domain::{Clean, Column, Entity, NodeName, Party, Pool, Resource, ServiceName, Side, Stat, Tells};
 use crate::gvae::Gvae;
 use crate::gvae::data::median;
 use crate::gvae::model::is_sum;
@@ -25,6 +25,8 @@ use crate::windows::Frame;
 pub struct Finding {
     /// What it was seen on.
     pub entity: Entity,
+    /// The column it was read from.
+    pub column: Column,
     /// Resource group; latencies of a service itself are latent until a metric explains them.
     pub resource: Resource,
     /// Metric or latency, in words.
@@ -84,8 +86,9 @@ pub fn collect(
             let kind = kind_of(kinds, c);
             let finding = Finding {
                 entity: node.entity.clone(),
+                column: c.clone(),
                 resource: kind.resource,
-                what: metric_name(c),
+                what: column_name(c),
                 observed: middle(rows.clone().map(|r| values[r])),
                 normal: middle(
                     rows.clone().filter_map(|r| Some(metric.expected(values, load, r, since[r])?.0)),
@@ -131,12 +134,13 @@ fn latencies(
         let entity = model.cbn.entities[*owner].entity.clone();
         let Some(shown) = shown(model, reference, &recent, j) else { continue };
         let finding = Finding {
+            column: shown.column.clone(),
             resource: if matches!(entity, Entity::Channel { .. }) {
                 Resource::Network
             } else {
                 Resource::Latent
             },
-            what: latency_name(node, shown.quantile),
+            what: column_name(&shown.column),
             observed: shown.observed,
             normal: Some(shown.normal),
             surprise: reference.latency_tails[j].surprise(mean),
@@ -155,7 +159,7 @@ fn latencies(
 
 /// The quantile of a latency that rose most.
 struct Shown {
-    quantile: Quantile,
+    column: Column,
     observed: Option<f64>,
     normal: f64,
     /// Of all quantiles, in order.
@@ -165,7 +169,7 @@ struct Shown {
 fn shown(model: &Gvae, reference: &Reference, recent: &Frame, j: usize) -> Option<Shown> {
     let mut best: Option<(f64, Shown)> = None;
     let mut excess_ms = Vec::new();
-    for (i, (quantile, c)) in model.cbn.latencies[j].quantiles.iter().enumerate() {
+    for (i, (_, c)) in model.cbn.latencies[j].quantiles.iter().enumerate() {
         let observed = middle(column(recent, c).iter().copied());
         let normal = f64::from(reference.latencies[j][i]);
         let offset = f64::from(model.normaliser.y[j][i].offset);
@@ -173,7 +177,7 @@ fn shown(model: &Gvae, reference: &Reference, recent: &Frame, j: usize) -> Optio
         let rise = observed.map_or(f64::MIN, |ms| ((ms + offset) / (normal + offset)).ln());
         // Of equals the lowest, which most calls have a part in.
         if best.as_ref().is_none_or(|(most, _)| rise > *most) {
-            best = Some((rise, Shown { quantile: *quantile, observed, normal, excess_ms: Vec::new() }));
+            best = Some((rise, Shown { column: c.clone(), observed, normal, excess_ms: Vec::new() }));
         }
     }
     best.map(|(_, shown)| Shown { excess_ms, ..shown })
@@ -208,25 +212,27 @@ fn middle(values: impl Iterator<Item = f32>) -> Option<f64> {
     median(&mut v).map(f64::from)
 }
 
-fn metric_name(column: &Column) -> Clean {
-    match column {
-        Column::Metric { feature, pool, .. } => match pool {
-            crate::domain::Pool::Mean => feature.clone(),
-            crate::domain::Pool::Max => Clean::new(&format!("{feature} (worst replica)")),
-        },
-        Column::Latency { .. } => Clean::new("latency"),
-    }
-}
-
-fn latency_name(node: &LatencyNode, quantile: Quantile) -> Clean {
-    let side = match node.side {
+/// What a column is called in sentences.
+pub fn column_name(column: &Column) -> Clean {
+    let (rpc, side, stat) = match column {
+        Column::Metric { feature, pool: Pool::Mean, .. } => return feature.clone(),
+        Column::Metric { feature, pool: Pool::Max, .. } => {
+            return Clean::new(&format!("{feature} (worst replica)"));
+        }
+        Column::Latency { rpc, side, stat } => (rpc, side, stat),
+    };
+    let quantile = match stat {
+        Stat::Quantile(q) => q.to_string(),
+        Stat::Count => return Clean::new("calls"),
+    };
+    let side = match side {
         Side::Client => "client latency",
         Side::Server => "server latency",
         Side::Request => "request delay",
         Side::Response => "response delay",
         Side::Network => "network delay",
     };
-    let of = match (&node.rpc.caller, &node.rpc.callee) {
+    let of = match (&rpc.caller, &rpc.callee) {
         (Party::Any, _) => String::new(),
         (Party::User, _) => " of users".to_owned(),
         (caller, Party::Any) => format!(" of calls by {caller}"),

@@ -140,7 +140,7 @@ impl Machine {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::domain::Entity;
+    use crate::domain::{Column, Entity, Pool};
 
     /// Services `a` to `f`, the first three on node-1, with the surprise of their CPU use and of its shortage.
     fn evidence(cpu: [(f64, f64); 6]) -> (BTreeMap<ServiceName, Vec<NodeName>>, Evidence) {
@@ -150,6 +150,11 @@ mod tests {
             let node = NodeName::new(if i < 3 { "node-1" } else { "node-2" });
             placement.insert(service.clone(), vec![node]);
             let finding = |tells, surprise| Finding {
+                column: Column::Metric {
+                    entity: Entity::Service(service.clone()),
+                    feature: Clean::new("something"),
+                    pool: Pool::Mean,
+                },
                 entity: Entity::Service(service.clone()),
                 resource: Resource::Cpu,
                 what: Clean::new("CPU"),

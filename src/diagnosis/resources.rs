@@ -130,10 +130,15 @@ fn faint(strongest: &mut BTreeMap<Resource, (f64, Finding)>, resource: Resource)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Clean, Entity};
+    use crate::domain::{Clean, Column, Entity, Pool};
 
     fn finding(resource: Resource, tells: Option<Tells>, surprise: f64, observed: f64) -> Finding {
         Finding {
+            column: Column::Metric {
+                entity: Entity::Service(ServiceName::new("db")),
+                feature: Clean::new("something"),
+                pool: Pool::Mean,
+            },
             entity: Entity::Service(ServiceName::new("db")),
             resource,
             what: Clean::new("something"),

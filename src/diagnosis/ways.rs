@@ -93,7 +93,7 @@ fn are_alike(ways: &[&Way]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Clean, Resource};
+    use crate::domain::{Clean, Column, Pool, Resource};
 
     /// Who holds up calls, given channels such as `ab` with the delay in milliseconds (1 is usual) and
     /// whether a probe is slow as well.
@@ -102,6 +102,11 @@ mod tests {
         for (ends, ms, probed) in channels {
             let (caller, callee) = (ServiceName::new(&ends[..1]), ServiceName::new(&ends[1..]));
             let finding = |tells, odd: bool| Finding {
+                column: Column::Metric {
+                    entity: Entity::Channel { caller: caller.clone(), callee: callee.clone() },
+                    feature: Clean::new("something"),
+                    pool: Pool::Mean,
+                },
                 entity: Entity::Channel { caller: caller.clone(), callee: callee.clone() },
                 resource: Resource::Network,
                 what: Clean::new("delay"),

@@ -30,6 +30,10 @@ pub trait Progress: Send + Sync {
     /// `done` of `total` steps of `stage` are finished; `note` says more (chunk, ELBO).
     fn report(&self, stage: Stage, done: u64, total: u64, note: &str);
 
+    /// A training has finished `done` of at most `total` epochs; `elbo` is the evidence lower bound of the
+    /// held-back windows, per window: higher is better.
+    fn epoch(&self, _done: u64, _total: u64, _elbo: f64) {}
+
     /// Whether the work should stop as soon as it can.
     fn cancelled(&self) -> bool {
         false

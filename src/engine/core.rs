@@ -40,7 +40,7 @@ pub struct Engine {
     pub(super) training: TrainSettings,
     pub(super) diagnosis: DiagnosisSettings,
     pub(super) prometheus: Prometheus,
-    jaeger: Option<Jaeger>,
+    pub(super) jaeger: Option<Jaeger>,
     pub(super) logins: (Auth, Option<Auth>),
     pub(super) plan: Plan,
     store: Store,
@@ -209,18 +209,17 @@ impl Engine {
     }
 
     pub(super) fn status(&self, slo: &Slo, frame: &Frame, at: Timestamp) -> SloStatus {
+        slo::evaluate(slo, &self.samples(slo, frame), frame.length, at)
+    }
+
+    /// The windows as an SLO's samples.
+    pub(super) fn samples(&self, slo: &Slo, frame: &Frame) -> Vec<slo::Sample> {
         let column = |stat| Column::Latency { rpc: self.plan.entry_rpc(slo), side: Side::Client, stat };
         let values = |stat| frame.columns.get(&column(stat));
         let ms = values(Stat::Quantile(slo.quantile));
         let calls = values(Stat::Count);
         let known = |v: Option<&Vec<f32>>, row: usize| v.map(|v| f64::from(v[row])).filter(|v| v.is_finite());
-        let samples: Vec<slo::Sample> = frame
-            .ends
-            .iter()
-            .enumerate()
-            .map(|(row, end)| (*end, known(ms, row), known(calls, row)))
-            .collect();
-        slo::evaluate(slo, &samples, frame.length, at)
+        frame.ends.iter().enumerate().map(|(row, end)| (*end, known(ms, row), known(calls, row))).collect()
     }
 
     /// The call graph of a picture, from Jaeger's own count where the windows show no calls.

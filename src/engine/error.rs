@@ -47,6 +47,9 @@ pub enum EngineError {
         /// What kept it from coming.
         reason: Clean,
     },
+    /// The context has no traces.
+    #[error("this context has no Jaeger: a section [contexts.NAME.jaeger] with its `url` adds one")]
+    NoTraces,
     /// There is no such SLO.
     #[error("there is no SLO `{name}` ({hint})")]
     NoSlo {

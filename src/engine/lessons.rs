@@ -8,7 +8,7 @@ use super::{EngineError, shelf::Shelf};
 use crate::causal::{CallGraph, Change};
 use crate::diagnosis::FeatureKinds;
 use crate::diagnosis::verdict::minus;
-use crate::domain::{Column, Progress, Side, Stat, Timestamp};
+use crate::domain::{Column, Progress, Side, Slo, Stat, Timestamp};
 use crate::gvae::GvaeError;
 use crate::windows::{Frame, Key};
 
@@ -109,17 +109,17 @@ impl Engine {
 
     /// Which windows met every objective, as far as is known.
     pub(super) fn healthy(&self, frame: &Frame) -> Vec<bool> {
-        let columns: Vec<_> = self
-            .slos
-            .iter()
-            .filter_map(|slo| {
-                let stat = Stat::Quantile(slo.quantile);
-                let column = Column::Latency { rpc: self.plan.entry_rpc(slo), side: Side::Client, stat };
-                Some((slo.objective_ms, frame.columns.get(&column)?))
-            })
-            .collect();
+        let of = |slo| Some((slo, self.slo_values(slo, frame)?));
+        let columns: Vec<_> = self.slos.iter().filter_map(of).map(|(slo, v)| (slo.objective_ms, v)).collect();
         let violated = |row: usize| columns.iter().any(|(most, v)| f64::from(v[row]) > *most);
         (0..frame.len()).map(|row| !violated(row)).collect()
+    }
+
+    /// The windows' values of an SLO's own latency, milliseconds.
+    pub(super) fn slo_values<'f>(&self, slo: &Slo, frame: &'f Frame) -> Option<&'f [f32]> {
+        let stat = Stat::Quantile(slo.quantile);
+        let column = Column::Latency { rpc: self.plan.entry_rpc(slo), side: Side::Client, stat };
+        frame.columns.get(&column).map(Vec::as_slice)
     }
 
     /// What to learn for a question at `at`.

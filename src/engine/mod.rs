@@ -2,7 +2,9 @@
 
 pub mod control;
 pub mod core;
+pub mod detail;
 pub mod error;
+pub mod history;
 pub mod learn;
 mod lessons;
 pub mod live;
@@ -13,13 +15,18 @@ mod shelf;
 pub mod snapshot;
 mod units;
 pub mod views;
+pub mod waterfall;
 
 pub use core::{Engine, Picture, now};
+pub use detail::{Deviation, Means, MetricView, ServiceDetail};
 pub use error::EngineError;
+pub use history::{History, Incident};
 pub use learn::Learned;
 pub use live::live;
 pub use probe::Probe;
 pub use remedies::Remedies;
 pub use snapshot::{
-    CallView, EngineEvent, Entry, Load, ModelState, Reading, Readings, Request, ServiceView, Snapshot,
+    CallView, EngineEvent, Entry, Load, ModelFacts, ModelState, Prediction, Question, Reading, Readings,
+    Request, ServiceView, Snapshot,
 };
+pub use waterfall::{SpanView, Waterfall};

@@ -29,8 +29,9 @@ impl Engine {
         let at = Timestamp::from_second(second).unwrap_or(at);
         let total = self.plan.queries.len() as u64;
         let mut done = 0;
-        let mut asked = stream::iter(&self.plan.queries)
-            .map(|query| async move {
+        let mut asked = stream::iter(0..self.plan.queries.len())
+            .map(|i| async move {
+                let query = &self.plan.queries[i];
                 let answer = self.prometheus.query(&query.expr, at).await;
                 let (series, error) = match answer {
                     Ok(matrix) => (Some(matrix.series.len()), None),

@@ -17,6 +17,10 @@ impl Progress for Relay {
         };
     }
 
+    fn epoch(&self, done: u64, _total: u64, elbo: f64) {
+        let _ = self.0.try_send(EngineEvent::Epoch { done, elbo });
+    }
+
     fn cancelled(&self) -> bool {
         self.0.is_closed()
     }

@@ -131,9 +131,9 @@ impl Counter {
                 "actions are off in this context: a section [contexts.{}.remedy] with `enabled = true` turns them on",
                 engine.context
             ))),
-            Some(_) if frozen => {
-                Err(Clean::new("a past moment is looked at: leave out --at to act on the present"))
-            }
+            Some(_) if frozen => Err(Clean::new(
+                "a past moment is looked at: go back to the present (key n, or leave out --at) to act",
+            )),
             Some(Remedies { settings, state }) => {
                 let (told, hears) = unbounded_channel();
                 let opened = Desk::open(Opening::new(engine.context.clone(), settings.clone(), state), told);

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::EngineError;
 use crate::config::paths;
+use crate::domain::Timestamp;
 use crate::windows::store::file_stem;
 
 /// Models kept: questions about the past come back to the same few moments.
@@ -37,6 +38,17 @@ impl Shelf {
         if let Ok(file) = fs::File::open(self.0.join(format!("{name}.json"))) {
             let _ = file.set_modified(SystemTime::now());
         }
+    }
+
+    /// The cut-offs of the models there are: up to when each knows the application. Oldest first.
+    pub fn cut_offs(&self) -> Vec<Timestamp> {
+        let names = fs::read_dir(&self.0).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let second = |name: &str| name.strip_suffix(".json")?.rsplit_once('-')?.1.parse().ok();
+        let seconds = names.filter_map(|name| second(&name.to_string_lossy()));
+        let mut cut_offs: Vec<_> = seconds.filter_map(|s| Timestamp::from_second(s).ok()).collect();
+        cut_offs.sort_unstable();
+        cut_offs.dedup();
+        cut_offs
     }
 
     /// Removes what nobody will ask for: models beyond the last used ones, and files that were

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::detail::ServiceDetail;
+use super::history::History;
+use super::probe::Probe;
+use super::waterfall::Waterfall;
 use crate::causal::CallGraph;
 use crate::domain::{
-    BackendHealth, Clean, ModelSummary, NodeName, Quantile, Resource, ServiceName, SloStatus, Stage,
-    Timestamp, Verdict,
+    BackendHealth, Clean, Counterfactual, ModelSummary, Move, NodeName, Quantile, Resource, ServiceName,
+    SloStatus, Stage, Timestamp, Verdict,
 };
 use crate::remedy::{Ask, Told};
 
@@ -144,6 +148,23 @@ pub struct Snapshot {
     pub warnings: Vec<Clean>,
 }
 
+/// What the model in use rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFacts {
+    /// The model.
+    pub summary: ModelSummary,
+    /// End of the first window it learned from.
+    pub from: Timestamp,
+    /// Services of its network.
+    pub services: usize,
+    /// Columns it reads: metrics and latencies.
+    pub columns: usize,
+    /// Those of them without a value in the newest windows.
+    pub silent: Vec<Clean>,
+    /// What was odd about getting it, and why it was trained again.
+    pub remarks: Vec<Clean>,
+}
+
 /// What the engine tells the screens. Health and progress: the newest wins.
 #[derive(Clone, Debug)]
 pub enum EngineEvent {
@@ -162,6 +183,19 @@ pub enum EngineEvent {
     },
     /// The model's state changed.
     Model(ModelState),
+    /// An epoch of a training is over.
+    Epoch {
+        /// Its number, from 1.
+        done: u64,
+        /// The evidence lower bound of the held-back windows, per window.
+        elbo: f64,
+    },
+    /// What the model rests on.
+    Facts(Arc<ModelFacts>),
+    /// When the backends are asked next; `None` if only on demand.
+    Next(Option<Timestamp>),
+    /// Which queries of the catalogue have data, as of a moment.
+    Probes(Timestamp, Arc<Vec<Probe>>),
     /// A new picture.
     Snapshot(Arc<Snapshot>),
     /// The answer for an SLO, by name.
@@ -173,6 +207,28 @@ pub enum EngineEvent {
         /// The answer.
         verdict: Arc<Verdict>,
     },
+    /// One service in full, or why that cannot be told.
+    Detail {
+        /// Which.
+        service: ServiceName,
+        /// The answer.
+        detail: Result<Arc<ServiceDetail>, Clean>,
+    },
+    /// How many replicas of a service are measured.
+    Replicas(ServiceName, u32),
+    /// The slowest trace through a service, `None` if nothing passed through it; or why there is none.
+    Trace {
+        /// Which.
+        service: ServiceName,
+        /// End of the time that was searched.
+        until: Timestamp,
+        /// The answer.
+        trace: Result<Option<Arc<Waterfall>>, Clean>,
+    },
+    /// What happened so far.
+    History(Arc<History>),
+    /// What the model says about changes that nobody made yet.
+    WhatIf(Prediction),
     /// Proposals, plans and operations.
     Remedy(Told),
     /// Something failed; the screens keep what they have.
@@ -186,8 +242,29 @@ pub enum EngineEvent {
     },
 }
 
+/// What the tail would be with some changes made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// Counts up: the answer bears it, and only the newest one counts.
+    pub number: u64,
+    /// The SLO by name.
+    pub slo: Clean,
+    /// All of the changes at once.
+    pub moves: Vec<Move>,
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The question's number.
+    pub number: u64,
+    /// The tail as the model explains it without changes, and with them; `None` where nobody can tell. Or
+    /// why there is no answer.
+    pub tails: Result<(Option<Counterfactual>, Option<Counterfactual>), Clean>,
+}
+
 /// What the screens ask of the engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Fetch again now.
     Refresh,
@@ -195,6 +272,18 @@ pub enum Request {
     Diagnose(Clean),
     /// Train again from what is stored.
     Retrain,
+    /// One service in full, with the incident of the SLO by name.
+    Detail(ServiceName, Option<Clean>),
+    /// The slowest trace through a service.
+    Trace(ServiceName),
+    /// What changes would do.
+    WhatIf(Question),
+    /// Ask every query of the catalogue whether it has data.
+    Probe,
+    /// What happened so far.
+    History,
+    /// Put everything at a past moment, or back to the present.
+    At(Option<Timestamp>),
     /// About remedies.
     Remedy(Ask),
 }

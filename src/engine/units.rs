@@ -1,7 +1,7 @@
 //! Units of the values in a verdict: the catalogue has them, the model does not need them.
 
 use super::Engine;
-use crate::domain::{Clean, Scope, Verdict};
+use crate::domain::{Clean, Entity, Scope, Verdict};
 use crate::telemetry::Catalogue;
 
 /// What the diagnosis adds to the name of a metric's largest value over replicas.
@@ -26,6 +26,18 @@ fn unit(catalogue: &Catalogue, metric: &str) -> Option<Clean> {
         // Whatever is no feature is a latency.
         None => Some(Clean::new("ms")),
     }
+}
+
+/// The unit of the metric called `what` of `entity`, where the catalogue names one.
+pub(super) fn unit_of(catalogue: &Catalogue, entity: &Entity, what: &str) -> Option<Clean> {
+    let scope = match entity {
+        Entity::Service(_) => Scope::Service,
+        Entity::Channel { .. } => Scope::Channel,
+        Entity::Node(_) => Scope::Node,
+    };
+    let name = what.strip_suffix(WORST).unwrap_or(what);
+    let feature = catalogue.feature.iter().find(|f| f.scope == scope && f.name.as_str() == name);
+    feature.and_then(|f| f.unit.clone())
 }
 
 #[cfg(test)]

@@ -169,6 +169,7 @@ fn fit(
         }
         let note = format!("ELBO {:.2} (nll {nll:.2}, KL {kl:.2})", -held_loss);
         progress.report(Stage::Train, done as u64, total, &note);
+        progress.epoch(done as u64, total, f64::from(-held_loss));
         if held_loss < best_loss {
             (best, best_loss, best_epoch) = (now, held_loss, epoch);
         } else if beta >= settings.beta && epoch - best_epoch >= settings.patience {

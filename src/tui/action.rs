@@ -99,15 +99,15 @@ actions! {
     Top => "top", "top", Move, Scope::Anywhere;
     /// To the last line.
     Bottom => "bottom", "bottom", Move, Scope::Anywhere;
-    /// Fold the branch, or go to its parent.
-    Fold => "fold", "fold", Move, Scope::On(&[Screen::Tree]);
-    /// Unfold the branch, or go to its first child.
-    Unfold => "unfold", "unfold", Move, Scope::On(&[Screen::Tree]);
+    /// Fold the branch, or go to its parent. What-if: less of it.
+    Fold => "fold", "fold", Move, Scope::On(&[Screen::Tree, Screen::WhatIf]);
+    /// Unfold the branch, or go to its first child. What-if: more of it.
+    Unfold => "unfold", "unfold", Move, Scope::On(&[Screen::Tree, Screen::WhatIf]);
     /// Fold or unfold the branch.
     Toggle => "toggle", "fold", Move, Scope::On(&[Screen::Tree]);
     /// Unfold everything, or fold all but the entry.
     ToggleAll => "toggle-all", "fold all", Move, Scope::On(&[Screen::Tree]);
-    /// Go one level deeper: SLO, dependency tree, verdict, actions, review. Press a button.
+    /// Go one level deeper: SLO, dependency tree, service; proposal, review. Press a button.
     Open => "open", "open", Go, Scope::Anywhere;
     /// Close what is open, or go one level back.
     Back => "back", "back", Go, Scope::Anywhere;
@@ -129,12 +129,34 @@ actions! {
     NextContext => "next-context", "context", Go, Scope::Anywhere;
     /// Find anything by a few letters: what can be done, SLOs, services, contexts, themes.
     Palette => "palette", "palette", Go, Scope::Anywhere;
+    /// What happened: incidents, verdicts, changes, models, own actions; enter goes to that moment.
+    ShowTimeline => "show-timeline", "timeline", Go, Scope::Anywhere;
+    /// Next older incident.
+    OlderIncident => "older-incident", "older incident", Go, Scope::On(&[Screen::Timeline]);
+    /// Next newer incident.
+    NewerIncident => "newer-incident", "newer incident", Go, Scope::On(&[Screen::Timeline]);
+    /// Everything one window back in time.
+    StepBack => "step-back", "back in time", Go, Scope::Anywhere;
+    /// Everything one window forward in time.
+    StepForward => "step-forward", "forward", Go, Scope::Anywhere;
+    /// Everything back to the present.
+    Now => "now", "now", Go, Scope::Anywhere;
+    /// Doctor: backends, the model and its training, which metrics have data.
+    ShowDoctor => "show-doctor", "doctor", Go, Scope::Anywhere;
+    /// What the program had to say: failures, warnings, changes.
+    ShowLog => "show-log", "log", Go, Scope::Anywhere;
+    /// What if the service had more replicas, CPU or memory, or a quieter neighbour.
+    ShowWhatIf => "what-if", "what if", Go, Scope::Anywhere;
     /// Ask for a new verdict on the selected SLO.
     Diagnose => "diagnose", "ask again", Ask, Scope::Anywhere;
     /// Fetch again now.
     Refresh => "refresh", "refresh", Ask, Scope::Anywhere;
     /// Train the model again from what is stored.
     Retrain => "retrain", "retrain", Ask, Scope::Anywhere;
+    /// Fetch the slowest trace through the service; again: back to the chart.
+    ShowTrace => "show-trace", "trace", Ask, Scope::On(&[Screen::Service]);
+    /// Back to how everything is: nothing changed.
+    Reset => "reset", "reset", Ask, Scope::On(&[Screen::WhatIf]);
     /// Make approving possible for a while (type the context's name), or impossible again at once.
     Arm => "arm", "arm", Change, Scope::Anywhere;
     /// Show exactly what would take the operation back, to approve it.
@@ -145,12 +167,12 @@ actions! {
     Filter => "filter", "filter", Show, Scope::Anywhere;
     /// Freeze the picture; data keeps flowing in behind it.
     Pause => "pause", "pause", Show, Scope::Anywhere;
-    /// Sort worst first, or in the order of the configuration.
-    Sort => "sort", "sort", Show, Scope::On(&[Screen::Slos]);
+    /// Sort worst first, or in the order of the configuration; the tree: slowest call first, or by name.
+    Sort => "sort", "sort", Show, Scope::On(&[Screen::Slos, Screen::Tree]);
     /// Next colour theme.
     NextTheme => "next-theme", "theme", Show, Scope::Anywhere;
-    /// Copy the verdict, the action or the command to the clipboard of your terminal (OSC 52).
-    Copy => "copy", "copy", Show, Scope::On(&[Screen::Verdict, Screen::Actions, Screen::Commands]);
+    /// Copy what is shown to the clipboard of your terminal (OSC 52).
+    Copy => "copy", "copy", Show, Scope::Anywhere;
     /// Draw the whole screen again.
     Redraw => "redraw", "redraw", Program, Scope::Anywhere;
     /// Show or hide this help.
@@ -193,6 +215,7 @@ impl Action {
             Screen::Tree => &[
                 Self::Help,
                 Self::Open,
+                Self::ShowVerdict,
                 Self::Back,
                 Self::Toggle,
                 Self::Filter,
@@ -204,6 +227,8 @@ impl Action {
             ],
             Screen::Verdict => &[
                 Self::Help,
+                Self::Open,
+                Self::ShowWhatIf,
                 Self::ShowActions,
                 Self::Diagnose,
                 Self::Back,
@@ -234,6 +259,50 @@ impl Action {
                 Self::Palette,
                 Self::Top,
                 Self::Bottom,
+                Self::Quit,
+            ],
+            Screen::Service => &[
+                Self::Help,
+                Self::ShowTrace,
+                Self::ShowWhatIf,
+                Self::ShowVerdict,
+                Self::Back,
+                Self::Filter,
+                Self::Copy,
+                Self::Pause,
+                Self::Quit,
+            ],
+            Screen::WhatIf => &[
+                Self::Help,
+                Self::Unfold,
+                Self::Fold,
+                Self::Reset,
+                Self::ShowActions,
+                Self::Back,
+                Self::Copy,
+                Self::Quit,
+            ],
+            Screen::Doctor => &[
+                Self::Help,
+                Self::Refresh,
+                Self::Retrain,
+                Self::Back,
+                Self::Filter,
+                Self::ShowLog,
+                Self::Quit,
+            ],
+            Screen::Log => {
+                &[Self::Help, Self::Back, Self::Filter, Self::Copy, Self::Top, Self::Bottom, Self::Quit]
+            }
+            Screen::Timeline => &[
+                Self::Help,
+                Self::Open,
+                Self::Now,
+                Self::OlderIncident,
+                Self::StepBack,
+                Self::StepForward,
+                Self::Filter,
+                Self::Back,
                 Self::Quit,
             ],
         }

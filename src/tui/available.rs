@@ -2,7 +2,6 @@
 
 use super::action::{Action, Scope};
 use super::pick::ActionRow;
-use super::remedy_words as words;
 use super::state::{Screen, State};
 use crate::domain::Clean;
 use crate::remedy::{Operation, Outcome, Phase};
@@ -41,9 +40,11 @@ pub fn why_not(state: &State, action: Action) -> Option<String> {
             };
             (!kept).then(|| "only a change that takes itself back can be kept".to_owned())
         }
-        Action::Arm if state.ledger().armed(state.now).is_none() && state.ledger().context().is_none() => {
-            let why = words::off(state.ledger().standing.as_ref()).unwrap_or_default();
-            Some(format!("cannot arm: {why}"))
+        Action::Arm if state.ledger().armed(state.now).is_none() && state.to_arm().is_none() => {
+            Some(match state.ledger().off() {
+                Some(why) => format!("cannot arm: {why}"),
+                None => "cannot arm: the context is not known yet".to_owned(),
+            })
         }
         Action::Copy => {
             let nothing = match state.screen {

@@ -4,7 +4,7 @@ use crate::domain::Clean;
 use crate::engine::Request;
 
 /// Something to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Ask the engine.
     Ask(Request),

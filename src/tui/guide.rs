@@ -6,10 +6,10 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::action::Action;
+use super::format;
 use super::review::{Focus, Go, Review};
 use super::state::{Screen, State};
 use super::words::interval;
-use super::{format, remedy_words};
 use crate::domain::{Clean, SloStatus, VerdictKind};
 use crate::engine::ModelState;
 use crate::remedy::{Operation, Outcome, Phase};
@@ -74,6 +74,17 @@ fn incident(state: &State, remedy: Option<&Clean>, room: usize) -> String {
         }
         Screen::Verdict => verdict(state, remedy, room),
         Screen::Actions => actions(state, remedy, room),
+        Screen::Doctor => {
+            format!("How backends, model and metrics are. {} leads back.", key(state, Action::Back))
+        }
+        Screen::Log => format!("What the program had to say. {} leads back.", key(state, Action::Back)),
+        Screen::Timeline => format!("What happened so far. {} leads back.", key(state, Action::Back)),
+        Screen::Service => {
+            format!("What of it is unusual? {} asks for the cause.", key(state, Action::ShowVerdict))
+        }
+        Screen::WhatIf => {
+            format!("{} gives it more: the tail moves.", key(state, Action::Unfold))
+        }
         Screen::Commands => {
             format!("Every command that was run, reads too. {} leads back.", key(state, Action::Back))
         }
@@ -186,7 +197,7 @@ fn actions(state: &State, remedy: Option<&Clean>, room: usize) -> String {
 
 /// Whether anything can be changed from here.
 fn can_change(state: &State) -> bool {
-    remedy_words::off(state.ledger().standing.as_ref()).is_none()
+    state.ledger().off().is_none()
 }
 
 /// The command is there to be copied: it must not be cut.

@@ -89,11 +89,11 @@ impl Ledger {
         self.until.filter(|until| *until > now)
     }
 
-    /// What has to be typed to make writing possible: the context's name.
-    pub fn context(&self) -> Option<&Clean> {
+    /// Why nothing can be changed, if that was told.
+    pub fn off(&self) -> Option<&Clean> {
         match self.standing.as_ref()? {
-            Standing::Ready(context) => Some(context),
-            Standing::Off(_) => None,
+            Standing::Off(why) => Some(why),
+            Standing::Ready(_) => None,
         }
     }
 

@@ -43,7 +43,27 @@ pub fn next_change(state: &State) -> Option<Duration> {
             due.extend(asked.or(received).map(|at| age_changes_in(since(at, state.now))));
         }
         Screen::Actions => due.extend(actions(state)),
-        Screen::Slos | Screen::Tree | Screen::Commands => {}
+        Screen::Service => {
+            let example = state.inspected.service.as_ref().and_then(|s| picture.traces.get(s));
+            let asked = state.inspected.tracing.as_ref().map(|(_, at)| *at);
+            let shown = asked.or(example.map(|e| e.received));
+            due.extend(shown.map(|at| age_changes_in(since(at, state.now))));
+        }
+        Screen::Log => {
+            let ages = state.log_rows().into_iter().map(|l| age_changes_in(since(l.at, state.now)));
+            due.extend(ages.min());
+        }
+        Screen::Doctor => {
+            due.extend(picture.next.map(|next| left_changes_in(next, state.now)));
+            due.extend(state.probing.map(|at| age_changes_in(since(at, state.now))));
+            let up = picture.health.values().filter_map(|h| h.last_ok);
+            due.extend(up.map(|at| age_changes_in(since(at, state.now))));
+        }
+        Screen::Timeline => {
+            let ages = state.happenings().into_iter().map(|h| age_changes_in(since(h.at, state.now)));
+            due.extend(ages.min());
+        }
+        Screen::Slos | Screen::Tree | Screen::Commands | Screen::WhatIf => {}
     }
     if let Some(until) = state.ledger().armed(state.now) {
         due.push(left_changes_in(until, state.now));

@@ -8,11 +8,15 @@ use super::ledger::Ledger;
 use crate::domain::{
     BackendHealth, BackendKind, BackendState, Clean, ServiceName, SloStatus, Stage, Timestamp, Verdict,
 };
-use crate::engine::{EngineEvent, Entry, ModelState, Reading, Snapshot};
+use crate::engine::{
+    EngineEvent, Entry, History, ModelFacts, ModelState, Probe, Reading, ServiceDetail, Snapshot, Waterfall,
+};
 use crate::remedy::{Proposal, Told};
 
 /// Data is never called old before this, however short the windows: scrapes take their time.
 const STALE_AFTER: Duration = Duration::from_secs(180);
+/// Most services kept in full.
+const MOST_DETAILS: usize = 64;
 
 /// Long work under way.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +38,15 @@ pub struct Answer {
     pub verdict: Arc<Verdict>,
     /// Version of the snapshot it was asked on.
     pub version: u64,
+    /// When it arrived.
+    pub received: Timestamp,
+}
+
+/// The slowest trace through a service.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// The trace; `None` if nothing passed through. Or why there is none.
+    pub trace: Result<Option<Arc<Waterfall>>, Clean>,
     /// When it arrived.
     pub received: Timestamp,
 }
@@ -64,6 +77,24 @@ pub struct Picture {
     pub verdicts: BTreeMap<Clean, Answer>,
     /// Proposals by SLO.
     pub suggestions: BTreeMap<Clean, Suggestions>,
+    /// Services in full, as far as they were looked at; or why they cannot be shown.
+    pub details: BTreeMap<ServiceName, Result<Arc<ServiceDetail>, Clean>>,
+    /// Replicas that are measured.
+    pub replicas: BTreeMap<ServiceName, u32>,
+    /// Example traces by service.
+    pub traces: BTreeMap<ServiceName, Example>,
+    /// The evidence lower bound of each epoch of the last training that was seen.
+    pub curve: Vec<(u64, f64)>,
+    /// What the model rests on.
+    pub facts: Option<Arc<ModelFacts>>,
+    /// When the backends are asked next.
+    pub next: Option<Timestamp>,
+    /// Which queries have data, and as of when.
+    pub probes: Option<(Timestamp, Arc<Vec<Probe>>)>,
+    /// What happened so far.
+    pub history: Option<Arc<History>>,
+    /// Answers about older versions are about another moment.
+    floor: u64,
     /// What was changed and run; the screens read the live one even while paused.
     pub ledger: Ledger,
     /// Whether the engine is gone.
@@ -93,6 +124,9 @@ impl Picture {
             EngineEvent::Model(model) => self.model = Some(model.clone()),
             EngineEvent::Snapshot(snapshot) => {
                 if self.snapshot.as_ref().is_none_or(|s| s.version <= snapshot.version) {
+                    if self.snapshot.as_ref().is_some_and(|s| moment(s) != moment(snapshot)) {
+                        self.forget_moment(snapshot.version);
+                    }
                     self.snapshot = Some(Arc::clone(snapshot));
                 }
             }
@@ -100,11 +134,38 @@ impl Picture {
                 if self.working.as_ref().is_some_and(|w| w.stage == Stage::Query) {
                     self.working = None;
                 }
-                if self.verdicts.get(slo).is_none_or(|a| a.version <= *version) {
+                if *version >= self.floor && self.verdicts.get(slo).is_none_or(|a| a.version <= *version) {
                     let answer = Answer { verdict: Arc::clone(verdict), version: *version, received: now };
                     self.verdicts.insert(slo.clone(), answer);
                 }
             }
+            EngineEvent::Epoch { done, elbo } => {
+                if self.curve.last().is_none_or(|(last, _)| last >= done) {
+                    self.curve.clear();
+                }
+                self.curve.push((*done, *elbo));
+            }
+            EngineEvent::Facts(facts) => self.facts = Some(Arc::clone(facts)),
+            EngineEvent::Next(next) => self.next = *next,
+            EngineEvent::Probes(at, probes) => self.probes = Some((*at, Arc::clone(probes))),
+            EngineEvent::History(history) => self.history = Some(Arc::clone(history)),
+            EngineEvent::Detail { service, detail } => {
+                if detail.as_ref().is_ok_and(|detail| detail.version < self.floor) {
+                    return;
+                }
+                self.details.insert(service.clone(), detail.clone());
+                if self.details.len() > MOST_DETAILS {
+                    self.details.retain(|known, _| known == service);
+                }
+            }
+            EngineEvent::Replicas(service, count) => {
+                self.replicas.insert(service.clone(), *count);
+            }
+            EngineEvent::Trace { service, trace, .. } => {
+                self.traces.insert(service.clone(), Example { trace: trace.clone(), received: now });
+            }
+            // The newest question is known elsewhere.
+            EngineEvent::WhatIf(_) => {}
             EngineEvent::Remedy(told) => {
                 if let Told::Proposals { slo, proposals, notes } = told {
                     let (proposals, notes) = (proposals.clone(), notes.clone());
@@ -114,6 +175,16 @@ impl Picture {
             }
             EngineEvent::Failed { .. } => self.working = None,
         }
+    }
+
+    /// Another moment is shown from `version` on: what was said of the one before does not hold in it.
+    fn forget_moment(&mut self, version: u64) {
+        self.floor = version;
+        self.verdicts.clear();
+        self.suggestions.clear();
+        self.details.clear();
+        self.replicas.clear();
+        self.traces.clear();
     }
 
     /// The status of an SLO.
@@ -174,6 +245,11 @@ impl Picture {
         let age = age.filter(|a| *a >= self.stale_after())?;
         Some(Staleness { why: "No new data arrives".to_owned(), age: Some(age) })
     }
+}
+
+/// The fixed moment a snapshot is about; `None` for the present.
+fn moment(snapshot: &Snapshot) -> Option<Timestamp> {
+    snapshot.frozen.then_some(snapshot.at)
 }
 
 /// Time from `then` to `now`; zero if the clocks disagree.

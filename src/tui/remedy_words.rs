@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::{format, words};
 use crate::domain::{Clean, Timestamp};
-use crate::remedy::{
-    ActionKind, Change, Operation, Outcome, Phase, Proposal, Standing, Target, Verification, Weight,
-};
+use crate::remedy::{ActionKind, Change, Operation, Outcome, Phase, Proposal, Target, Verification, Weight};
 
 /// "scale out deployment geo in shop".
 pub fn title(kind: ActionKind, target: &Target) -> String {
@@ -84,15 +82,6 @@ pub fn verified(o: &Operation) -> Option<String> {
     };
     let over = if *windows == 1 { "1 window".to_owned() } else { format!("{windows} windows") };
     Some(format!("measured {measured} over {over}{against}{met}"))
-}
-
-/// Why nothing can be changed.
-pub fn off(standing: Option<&Standing>) -> Option<String> {
-    match standing {
-        Some(Standing::Off(why)) => Some(why.to_string()),
-        Some(Standing::Ready(_)) => None,
-        None => Some("it is not known yet whether anything can be changed here".to_owned()),
-    }
 }
 
 /// The arguments as a shell would need them: what is between two spaces is one argument. Nothing is

@@ -274,6 +274,10 @@ impl Ui {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Ask(request) => {
+                // Of questions to the model, only the newest one is of interest.
+                if matches!(request, Request::WhatIf(_)) {
+                    self.wanted.retain(|wanted| !matches!(wanted, Request::WhatIf(_)));
+                }
                 if !self.wanted.contains(&request) {
                     self.wanted.push_back(request);
                 }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tui_input::Input;
 
 use super::guide::Scene;
+use super::inspect::Inspected;
 use super::keymap::{Chord, Keymap};
 use super::ledger::Ledger;
+use super::log::Log;
 use super::palette::Palette;
 use super::pick::{ActionRow, Pick};
 use super::picture::{Answer, Picture, Suggestions};
@@ -14,10 +16,11 @@ use super::review::{Arming, Review, Subject};
 use super::rhythm::Rhythm;
 use super::symbols::Symbols;
 use super::theme::Themes;
+use super::timeline::Timeline;
 use super::tree::{Place, TreeRows};
 use crate::domain::{Clean, Ranked, ServiceName, SloStatus, Timestamp};
 use crate::engine::Reading;
-use crate::remedy::{CommandRecord, Digest};
+use crate::remedy::{CommandRecord, Digest, Standing};
 
 /// The screens, from wide to deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,11 +35,32 @@ pub enum Screen {
     Actions,
     /// The commands that were run.
     Commands,
+    /// What happened.
+    Timeline,
+    /// How backends, model and metrics are.
+    Doctor,
+    /// What the program had to say.
+    Log,
+    /// One service in full.
+    Service,
+    /// What changes would do.
+    WhatIf,
 }
 
 impl Screen {
-    /// In the order of their number keys.
-    pub const ALL: [Self; 5] = [Self::Slos, Self::Tree, Self::Verdict, Self::Actions, Self::Commands];
+    /// Those with a number key, in that order, then those that are about one service.
+    pub const ALL: [Self; 10] = [
+        Self::Slos,
+        Self::Tree,
+        Self::Verdict,
+        Self::Actions,
+        Self::Commands,
+        Self::Timeline,
+        Self::Doctor,
+        Self::Log,
+        Self::Service,
+        Self::WhatIf,
+    ];
 
     /// The name shown at the top.
     pub fn title(self) -> &'static str {
@@ -46,6 +70,11 @@ impl Screen {
             Self::Verdict => "Verdict",
             Self::Actions => "Actions",
             Self::Commands => "Commands",
+            Self::Timeline => "Timeline",
+            Self::Doctor => "Doctor",
+            Self::Log => "Log",
+            Self::Service => "Service",
+            Self::WhatIf => "What if",
         }
     }
 }
@@ -133,10 +162,24 @@ pub struct State {
     pub place: Option<Place>,
     /// Services whose callees are folded away.
     pub folded: BTreeSet<ServiceName>,
+    /// Whether the tree shows the slowest call of each service first, not by name.
+    pub slowest_first: bool,
     /// The lines of the tree.
     pub tree: TreeRows,
     /// The selected service of the ranking.
     pub suspect: Option<ServiceName>,
+    /// What the program had to say.
+    pub log: Log,
+    /// The selected line of it by its number; `None` follows the newest.
+    pub log_line: Option<u64>,
+    /// Whether the catalogue's queries are being asked, and since when.
+    pub probing: Option<Timestamp>,
+    /// Where the user stands in what happened.
+    pub timeline: Timeline,
+    /// The moment that was asked for and is not shown yet.
+    pub heading: Option<Timestamp>,
+    /// The service that is looked at in full, and what is tried on it.
+    pub inspected: Inspected,
     /// The selected line of the actions.
     pub pick: Option<Pick>,
     /// Whether the user moved the cursor there since the screen was entered.
@@ -195,8 +238,15 @@ impl State {
             typing: false,
             place: None,
             folded: BTreeSet::new(),
+            slowest_first: false,
             tree: TreeRows::default(),
             suspect: None,
+            log: Log::default(),
+            log_line: None,
+            probing: None,
+            timeline: Timeline::default(),
+            heading: None,
+            inspected: Inspected::default(),
             pick: None,
             picked_by_hand: false,
             command: None,
@@ -292,6 +342,17 @@ impl State {
     /// What was changed and run: always the newest, paused or not.
     pub fn ledger(&self) -> &Ledger {
         &self.live.ledger
+    }
+
+    /// What has to be typed to make changes possible: the context's name. `None` where nothing can be
+    /// changed.
+    pub fn to_arm(&self) -> Option<&Clean> {
+        match &self.ledger().standing {
+            Some(Standing::Ready(name)) => Some(name),
+            Some(Standing::Off(_)) => None,
+            // The engine refuses if it cannot be armed.
+            None => self.live.snapshot.as_ref().map(|s| &s.context),
+        }
     }
 
     /// What could be done about the selected SLO.

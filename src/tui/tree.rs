@@ -33,6 +33,8 @@ pub struct Row {
     pub instrumented: bool,
     /// Whether it stands elsewhere with its children.
     pub repeated: bool,
+    /// Whether it stands above itself: its calls lead back to it.
+    pub cycle: bool,
 }
 
 impl Row {
@@ -42,10 +44,16 @@ impl Row {
     }
 }
 
+/// What the lines were made from: graph, entry, filter, folds, and of which version the weights were.
+type Made = (Arc<CallGraph>, ServiceName, String, BTreeSet<ServiceName>, Option<u64>);
+
+/// What each call weighs, by caller and callee, and of which version of the data.
+pub type Weights<'a> = (u64, &'a dyn Fn(&ServiceName, &ServiceName) -> f64);
+
 /// The lines for one graph, entry, filter and set of folds; kept until one of them changes.
 #[derive(Clone, Debug, Default)]
 pub struct TreeRows {
-    made_from: Option<(Arc<CallGraph>, ServiceName, String, BTreeSet<ServiceName>)>,
+    made_from: Option<Made>,
     rows: Vec<Row>,
 }
 
@@ -61,27 +69,37 @@ impl TreeRows {
     }
 
     /// Makes the lines again if anything they depend on changed. `filter` is in lower case;
-    /// while it is set, branches with a match are shown whether folded or not.
+    /// while it is set, branches with a match are shown whether folded or not. With `weights`, the heaviest
+    /// call of each service comes first, else they stand by name.
     pub fn refresh(
         &mut self,
         graph: &Arc<CallGraph>,
         entry: &ServiceName,
         filter: &str,
         folded: &BTreeSet<ServiceName>,
+        weights: Option<Weights<'_>>,
     ) {
-        let same = self
-            .made_from
-            .as_ref()
-            .is_some_and(|(g, e, f, s)| Arc::ptr_eq(g, graph) && e == entry && f == filter && s == folded);
+        let same = self.made_from.as_ref().is_some_and(|(g, e, f, s, v)| {
+            Arc::ptr_eq(g, graph)
+                && e == entry
+                && f == filter
+                && s == folded
+                && *v == weights.map(|(version, _)| version)
+        });
         if same {
             return;
         }
         self.rows.clear();
-        if let Some(root) = graph.tree(entry) {
-            let mut walk = Walk { filter, folded, rows: &mut self.rows };
+        let root = match weights {
+            Some((_, weight)) => graph.tree_by(entry, weight),
+            None => graph.tree(entry),
+        };
+        if let Some(root) = root {
+            let mut walk = Walk { filter, folded, rows: &mut self.rows, above: Vec::new() };
             walk.visit(&root, None, &mut Vec::new(), true);
         }
-        self.made_from = Some((Arc::clone(graph), entry.clone(), filter.to_owned(), folded.clone()));
+        let version = weights.map(|(version, _)| version);
+        self.made_from = Some((Arc::clone(graph), entry.clone(), filter.to_owned(), folded.clone(), version));
     }
 }
 
@@ -89,6 +107,8 @@ struct Walk<'a> {
     filter: &'a str,
     folded: &'a BTreeSet<ServiceName>,
     rows: &'a mut Vec<Row>,
+    /// The services on the way down to the line.
+    above: Vec<ServiceName>,
 }
 
 impl Walk<'_> {
@@ -103,6 +123,7 @@ impl Walk<'_> {
             folded,
             instrumented: node.instrumented,
             repeated: node.repeated,
+            cycle: self.above.contains(&node.service),
         });
         if folded {
             return;
@@ -110,11 +131,13 @@ impl Walk<'_> {
         let shown: Vec<_> = node.children.iter().filter(|c| self.matches(c)).collect();
         // The entry has no line in front of it, so its children have no rail for it either.
         let rail = parent.is_some() && !last;
+        self.above.push(node.service.clone());
         for (i, child) in shown.iter().enumerate() {
             rails.push(rail);
             self.visit(child, Some(&node.service), rails, i + 1 == shown.len());
             rails.pop();
         }
+        self.above.pop();
     }
 
     fn matches(&self, node: &TreeNode) -> bool {
@@ -146,17 +169,31 @@ mod tests {
         let graph = graph(&[("a", "b"), ("b", "c"), ("a", "d"), ("d", "c")]);
         let entry = ServiceName::new("a");
         let mut rows = TreeRows::default();
-        rows.refresh(&graph, &entry, "", &BTreeSet::new());
+        rows.refresh(&graph, &entry, "", &BTreeSet::new(), None);
         assert_eq!(names(&rows), ["a", "  b", "    c", "  d", "    c"]);
         assert!(rows.rows()[4].repeated || rows.rows()[4].children == 0);
 
         let folded = BTreeSet::from([ServiceName::new("b")]);
-        rows.refresh(&graph, &entry, "", &folded);
+        rows.refresh(&graph, &entry, "", &folded, None);
         assert_eq!(names(&rows), ["a", "  b", "  d", "    c"]);
-        rows.refresh(&graph, &entry, "c", &folded);
+        rows.refresh(&graph, &entry, "c", &folded, None);
         assert_eq!(names(&rows), ["a", "  b", "    c", "  d", "    c"]);
-        rows.refresh(&graph, &entry, "b", &folded);
+        rows.refresh(&graph, &entry, "b", &folded, None);
         assert_eq!(names(&rows), ["a", "  b"]);
+    }
+
+    #[test]
+    fn the_heaviest_call_comes_first_with_all_below_it_and_cycles_are_called_so() {
+        let graph = graph(&[("a", "b"), ("a", "c"), ("b", "d"), ("c", "d"), ("d", "a")]);
+        let entry = ServiceName::new("a");
+        let mut rows = TreeRows::default();
+        let weight = |_: &ServiceName, callee: &ServiceName| f64::from(u8::from(callee.as_str() == "c"));
+        rows.refresh(&graph, &entry, "", &BTreeSet::new(), Some((1, &weight)));
+        assert_eq!(names(&rows), ["a", "  c", "    d", "      a", "  b", "    d"]);
+        let told: Vec<_> = rows.rows().iter().map(|r| (r.repeated, r.cycle)).collect();
+        assert_eq!(told[3..], [(true, true), (false, false), (true, false)]);
+        rows.refresh(&graph, &entry, "", &BTreeSet::new(), None);
+        assert_eq!(names(&rows)[1], "  b");
     }
 
     #[test]
@@ -164,7 +201,7 @@ mod tests {
         let graph =
             graph(&[("a", "b"), ("b", "a"), ("b", "c"), ("a", "c"), ("c", "b"), ("c", "d"), ("b", "d")]);
         let mut rows = TreeRows::default();
-        rows.refresh(&graph, &ServiceName::new("a"), "", &BTreeSet::new());
+        rows.refresh(&graph, &ServiceName::new("a"), "", &BTreeSet::new(), None);
         let places: BTreeSet<_> = rows.rows().iter().map(|r| r.place.clone()).collect();
         assert_eq!(places.len(), rows.rows().len());
     }

@@ -2,6 +2,7 @@
 
 mod context;
 mod dialogs;
+mod inspect;
 mod keys;
 mod looks;
 mod mouse;
@@ -9,6 +10,8 @@ mod moves;
 mod palette;
 mod remedy;
 mod settle;
+mod travel;
+mod what_if;
 
 use std::time::Duration;
 
@@ -99,9 +102,11 @@ fn engine(state: &mut State, event: &EngineEvent) -> Vec<Effect> {
         EngineEvent::Remedy(told) => remedy::before(state, told),
         _ => remedy::Before::default(),
     };
+    state.log.hear(event, &state.live, state.now);
     state.live.apply(event, state.now);
     match event {
-        EngineEvent::Verdict { slo, .. } => {
+        EngineEvent::Verdict { slo, verdict, .. } => {
+            state.timeline.judged(verdict);
             let asked = state.asked.remove(slo).is_some();
             let selected = state.slo.as_ref() == Some(slo);
             if asked && selected && state.paused.is_none() {
@@ -119,6 +124,11 @@ fn engine(state: &mut State, event: &EngineEvent) -> Vec<Effect> {
             state.say(text);
             return remedy::after_verdict(state, slo);
         }
+        EngineEvent::Snapshot(_) => return newer(state),
+        EngineEvent::Probes(..) => state.probing = None,
+        EngineEvent::Detail { .. } | EngineEvent::Replicas(..) => return inspect::told(state),
+        EngineEvent::Trace { service, .. } => inspect::traced(state, service),
+        EngineEvent::WhatIf(prediction) => what_if::told(state, prediction),
         EngineEvent::Remedy(told) => return remedy::told(state, told, &before),
         EngineEvent::Failed { slo, what, why } => {
             let text = format!("{what} failed: {why}");
@@ -154,7 +164,35 @@ fn look(state: &mut State) -> Vec<Effect> {
     match state.screen {
         Screen::Verdict => diagnose_if_needed(state),
         Screen::Actions => remedy::propose_if_needed(state),
-        Screen::Slos | Screen::Tree | Screen::Commands => Vec::new(),
+        Screen::Service => inspect::look(state),
+        Screen::WhatIf => what_if::look(state),
+        Screen::Timeline => travel::look(state),
+        Screen::Doctor => probe_if_needed(state),
+        Screen::Slos | Screen::Tree | Screen::Commands | Screen::Log => Vec::new(),
+    }
+}
+
+/// Asks every query of the catalogue whether it has data, the first time one looks.
+fn probe_if_needed(state: &mut State) -> Vec<Effect> {
+    if state.live.probes.is_some() || state.probing.is_some() {
+        return Vec::new();
+    }
+    probe(state)
+}
+
+fn probe(state: &mut State) -> Vec<Effect> {
+    state.probing = Some(state.now);
+    vec![Effect::Ask(Request::Probe)]
+}
+
+/// Newer data: what was derived from the old is asked for again where it is in view.
+fn newer(state: &mut State) -> Vec<Effect> {
+    travel::arrived(state);
+    match state.screen {
+        Screen::Timeline => travel::look(state),
+        Screen::Service => inspect::look(state),
+        Screen::WhatIf => what_if::look(state),
+        _ => Vec::new(),
     }
 }
 

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::format;
 use crate::domain::{
-    Basis, Clean, Counterfactual, Culprit, Resource, ResourceCause, ServiceName, Verdict, VerdictKind,
+    Basis, Clean, Counterfactual, Culprit, Entity, Resource, ResourceCause, ServiceName, Verdict, VerdictKind,
 };
+use crate::engine::{Deviation, MetricView};
 
 /// What an answer means for the reader.
 pub fn meaning(v: &Verdict) -> &'static str {
@@ -158,4 +159,24 @@ pub fn report(v: &Verdict) -> String {
         let _ = writeln!(out, "Note: {w}");
     }
     out
+}
+
+/// How a value stands to what is normal.
+pub fn deviation(deviation: Deviation) -> &'static str {
+    match deviation {
+        Deviation::Unknown => "not known",
+        Deviation::Usual => "usual",
+        Deviation::High => "unusually high",
+        Deviation::Low => "unusually low",
+    }
+}
+
+/// A metric as it is called among those of `service`.
+pub fn metric(m: &MetricView, service: &ServiceName) -> String {
+    match &m.entity {
+        Entity::Channel { caller, callee } if caller == service => format!("{} to {callee}", m.what),
+        Entity::Channel { caller, .. } => format!("{} from {caller}", m.what),
+        Entity::Node(node) => format!("{} of {node}", m.what),
+        Entity::Service(_) => m.what.to_string(),
+    }
 }

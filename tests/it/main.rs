@@ -10,6 +10,7 @@ mod cli_data_faults;
 mod conditions;
 mod config_files;
 mod config_load;
+mod engine_live;
 mod house;
 mod http_bombs;
 mod http_clients;

@@ -3,7 +3,7 @@
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind};
 use tui_input::backend::crossterm::EventHandler;
 
-use super::{diagnose, dialogs, go, look, looks, moves, palette, remedy};
+use super::{diagnose, dialogs, go, inspect, look, looks, moves, palette, remedy, travel, what_if};
 use crate::domain::Clean;
 use crate::engine::Request;
 use crate::tui::action::Action;
@@ -103,6 +103,9 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom => {
             moves::cursor(state, action);
         }
+        Action::Fold | Action::Unfold if state.screen == Screen::WhatIf => {
+            return what_if::slide(state, action == Action::Unfold);
+        }
         Action::Fold => moves::fold(state),
         Action::Unfold => moves::unfold(state),
         Action::Toggle => moves::toggle(state),
@@ -120,13 +123,28 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ShowCommands => return go(state, Screen::Commands),
         Action::NextContext => return next_context(state),
         Action::Palette => palette::open(state),
+        Action::ShowDoctor => return go(state, Screen::Doctor),
+        Action::ShowLog => return go(state, Screen::Log),
+        Action::ShowTimeline => return go(state, Screen::Timeline),
+        Action::OlderIncident | Action::NewerIncident => {
+            travel::step_incident(state, action == Action::OlderIncident);
+        }
+        Action::StepBack | Action::StepForward => return travel::step(state, action == Action::StepForward),
+        Action::Now => return travel::now(state),
+        Action::ShowWhatIf => return what_if::open(state),
+        Action::ShowTrace => return inspect::trace(state),
+        Action::Reset => return what_if::reset(state),
         Action::Diagnose => return ask_again(state),
         Action::Arm => return remedy::arm(state),
         Action::Undo => return remedy::undo(state),
         Action::Keep => return remedy::keep(state),
         Action::Refresh => {
             state.say("fetching again");
-            return vec![Effect::Ask(Request::Refresh)];
+            let mut effects = vec![Effect::Ask(Request::Refresh)];
+            if state.screen == Screen::Doctor && state.probing.is_none() {
+                effects.extend(super::probe(state));
+            }
+            return effects;
         }
         Action::Retrain => {
             state.say("asked for a new training");
@@ -163,11 +181,13 @@ fn act_in_help(state: &mut State, action: Action) -> Vec<Effect> {
 fn open(state: &mut State) -> Vec<Effect> {
     match state.screen {
         Screen::Slos if state.slo.is_some() => go(state, Screen::Tree),
-        Screen::Tree => show_verdict(state),
+        Screen::Tree | Screen::Verdict => inspect::open(state),
         Screen::Slos => Vec::new(),
-        Screen::Verdict => go(state, Screen::Actions),
         Screen::Actions => remedy::open(state),
-        Screen::Commands => {
+        Screen::Service => show_verdict(state),
+        Screen::WhatIf => go(state, Screen::Actions),
+        Screen::Timeline => travel::open(state),
+        Screen::Commands | Screen::Doctor | Screen::Log => {
             state.say("this is the last screen");
             Vec::new()
         }
@@ -246,6 +266,11 @@ fn pause(state: &mut State) {
 }
 
 fn sort(state: &mut State) {
+    if state.screen == Screen::Tree {
+        state.slowest_first = !state.slowest_first;
+        state.say(if state.slowest_first { "slowest call first" } else { "by name" });
+        return;
+    }
     let (order, words) = match state.order {
         SloOrder::WorstFirst => (SloOrder::Configured, "in the order of the configuration"),
         SloOrder::Configured => (SloOrder::WorstFirst, "worst first"),
@@ -258,6 +283,10 @@ fn copy(state: &mut State) -> Vec<Effect> {
     let copied = match state.screen {
         Screen::Actions => remedy::report(state),
         Screen::Commands => moves::command(state).map(|c| (c.line.to_string(), "command")),
+        Screen::Log => moves::log_text(state).map(|text| (text, "line")),
+        Screen::Timeline => travel::report(state).map(|text| (text, "line")),
+        Screen::Service => inspect::report(state).map(|text| (text, "service")),
+        Screen::WhatIf => what_if::report(state).map(|text| (text, "prediction")),
         _ => state.selected_answer().map(|answer| (words::report(&answer.verdict), "verdict")),
     };
     match copied {

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use super::{inspect, travel};
 use crate::domain::Clean;
 use crate::remedy::CommandRecord;
 use crate::tui::action::Action;
 use crate::tui::pick::ActionRow;
 use crate::tui::state::{Screen, State};
+use crate::tui::timeline::Happening;
 use crate::tui::tree::Row;
 use crate::tui::view;
 
@@ -46,6 +48,35 @@ pub(super) fn cursor(state: &mut State, action: Action) {
         }
         Screen::Verdict => verdict(state, action, page),
         Screen::Actions => actions(state, action, page),
+        Screen::Service => {
+            let rows = state.metric_rows();
+            let at = inspect::metric_row(state).unwrap_or(0);
+            let chosen = rows.get(target(action, at, rows.len(), page)).map(|m| inspect::name(m));
+            state.inspected.metric = chosen.or(state.inspected.metric.take());
+        }
+        Screen::Doctor => {
+            let lines = view::doctor_lines(state);
+            let last = lines.saturating_sub(page);
+            state.list_mut().offset = target(action, state.list().offset.min(last), last + 1, page);
+        }
+        Screen::Log => {
+            let rows = state.log_rows();
+            let at = log_row(state).unwrap_or(0);
+            let to = target(action, at, rows.len(), page);
+            // On the first line the cursor stays with the newest.
+            let chosen = rows.get(to).filter(|_| to > 0).map(|line| line.number);
+            state.log_line = chosen;
+        }
+        Screen::Timeline => {
+            let rows = state.happenings();
+            let at = travel::row(state).unwrap_or(0);
+            let chosen = rows.get(target(action, at, rows.len(), page)).map(Happening::name);
+            state.timeline.selected = chosen.or(state.timeline.selected.take());
+        }
+        Screen::WhatIf => {
+            let bench = &mut state.inspected.bench;
+            bench.selected = target(action, bench.selected, bench.sliders.len(), page);
+        }
         Screen::Commands => {
             let rows = state.command_rows();
             let at = command_row(state).unwrap_or(0);
@@ -77,6 +108,19 @@ pub(super) fn choose(state: &mut State, to: usize) -> bool {
         // Texts scroll by themselves: their lines are chosen with keys.
         _ => false,
     }
+}
+
+/// The line of the selected thing that was said: the newest, unless another one was chosen.
+pub(super) fn log_row(state: &State) -> Option<usize> {
+    let rows = state.log_rows();
+    let chosen = rows.iter().position(|line| Some(line.number) == state.log_line);
+    chosen.or_else(|| (!rows.is_empty()).then_some(0))
+}
+
+/// The selected thing that was said, as text.
+pub(super) fn log_text(state: &State) -> Option<String> {
+    let line = *state.log_rows().get(log_row(state)?)?;
+    Some(format!("{} {}: {}", line.at, line.level.word(), line.text))
 }
 
 /// The line of the selected command: the newest, unless another one was chosen.

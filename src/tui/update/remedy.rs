@@ -21,7 +21,7 @@ fn ask(ask: Ask) -> Vec<Effect> {
 /// Asks what could be done about the selected SLO, unless that is known of the newest verdict.
 pub(super) fn propose_if_needed(state: &mut State) -> Vec<Effect> {
     let Some(slo) = state.slo.clone() else { return Vec::new() };
-    if words::off(state.ledger().standing.as_ref()).is_some() {
+    if state.ledger().off().is_some() {
         return Vec::new();
     }
     let Some(answered) = state.live.verdicts.get(&slo).map(|a| a.received) else {
@@ -98,7 +98,7 @@ pub(super) fn arm(state: &mut State) -> Vec<Effect> {
         state.say("disarming");
         return ask(Ask::Disarm);
     }
-    match (state.ledger().context().cloned(), why_not(state, Action::Arm)) {
+    match (state.to_arm().cloned(), why_not(state, Action::Arm)) {
         (Some(name), None) => state.arming = Some(Arming { name, input: Default::default() }),
         (_, why) => state.say(why.unwrap_or_default()),
     }

@@ -1,8 +1,10 @@
 //! After every change: the cursor points at something that exists, and stands on the screen.
 
-use super::{moves, remedy};
+use super::{inspect, moves, remedy, travel};
+use crate::domain::ServiceName;
 use crate::tui::pick::ActionRow;
 use crate::tui::state::{Screen, State};
+use crate::tui::tree::Weights;
 use crate::tui::view;
 
 /// Re-establishes what the views rely on.
@@ -10,6 +12,8 @@ pub(super) fn settle(state: &mut State) {
     settle_slo(state);
     settle_tree(state);
     settle_suspect(state);
+    inspect::settle(state);
+    travel::settle(state);
     settle_pick(state);
     settle_offset(state);
     settle_review(state);
@@ -47,7 +51,14 @@ fn settle_tree(state: &mut State) {
         return;
     };
     let needle = state.lists[Screen::Tree as usize].needle();
-    state.tree.refresh(&graph, &entry, &needle, &state.folded);
+    let (slo, picture) = (state.slo.clone(), state.paused.as_ref().map_or(&state.live, |(_, p)| p));
+    let version = picture.snapshot.as_ref().map_or(0, |s| s.version);
+    let weight = |caller: &ServiceName, callee: &ServiceName| {
+        let waits = slo.as_ref().and_then(|slo| picture.waits(slo, Some(caller), callee));
+        waits.and_then(|w| w.now_ms).filter(|ms| ms.is_finite()).unwrap_or(f64::MIN)
+    };
+    let weights: Option<Weights<'_>> = state.slowest_first.then_some((version, &weight));
+    state.tree.refresh(&graph, &entry, &needle, &state.folded, weights);
     let rows = state.tree.rows();
     let chosen = rows.iter().position(|r| Some(&r.place) == state.place.as_ref());
     let list = &mut state.lists[Screen::Tree as usize];
@@ -119,6 +130,20 @@ fn settle_offset(state: &mut State) {
         // These scroll as a text: the cursor may be off the screen.
         Screen::Verdict => (view::verdict_extent(state).0, None),
         Screen::Actions => (view::actions_extent(state).0, None),
+        Screen::Service => {
+            let at = inspect::metric_row(state).unwrap_or(0);
+            (state.metric_rows().len(), Some(at..at + 1))
+        }
+        Screen::Doctor => (view::doctor_lines(state), None),
+        Screen::Log => {
+            let at = moves::log_row(state).unwrap_or(0);
+            (state.log_rows().len(), Some(at..at + 1))
+        }
+        Screen::Timeline => {
+            let at = travel::row(state).unwrap_or(0);
+            (state.happenings().len(), Some(at..at + 1))
+        }
+        Screen::WhatIf => (0, None),
         Screen::Commands => {
             let at = moves::command_row(state).unwrap_or(0);
             (state.command_rows().len(), Some(at..at + 1))

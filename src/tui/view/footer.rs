@@ -115,6 +115,11 @@ fn matches(state: &State) -> String {
             (state.action_rows().len(), proposals + state.ledger().operations().count())
         }
         Screen::Commands => (state.command_rows().len(), state.ledger().commands().count()),
+        Screen::Service => (state.metric_rows().len(), state.detail().map_or(0, |d| d.metrics.len())),
+        Screen::Doctor => return String::new(),
+        Screen::Log => (state.log_rows().len(), state.log.lines().count()),
+        Screen::Timeline => return format!("{} lines", state.happenings().len()),
+        Screen::WhatIf => return String::new(),
     };
     format!("{shown} of {all}")
 }
@@ -171,6 +176,10 @@ fn hints(state: &State, theme: &Theme) -> Vec<Part> {
         let Some(key) = state.keymap.keys(*action).first() else { continue };
         let words = match action {
             Action::Pause if state.paused.is_some() => "unpause",
+            Action::Fold if state.screen == Screen::WhatIf => "less",
+            Action::Unfold if state.screen == Screen::WhatIf => "more",
+            Action::Open if state.screen == Screen::Timeline => "go there",
+            Action::ShowTrace if state.inspected.example => "chart",
             _ => action.hint(),
         };
         let spans = vec![

@@ -40,7 +40,7 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         parts.extend(paused(state, theme));
         parts.extend(backends(state, theme, 6));
         paint::line(buf, inner, 0, &fit(parts, cells, 2));
-        let mut parts: Vec<_> = Screen::ALL.iter().map(|s| tab(state, theme, *s)).collect();
+        let mut parts: Vec<_> = Screen::ALL.iter().filter_map(|s| tab(state, theme, *s)).collect();
         parts.push(work(state, theme, 6));
         parts.push(age(state, theme));
         paint::line(buf, inner, 1, &fit(parts, cells, 2));
@@ -80,13 +80,28 @@ fn title(state: &State, theme: &Theme, weight: u8) -> Part {
     Part::left(weight, vec![span(state.screen.title(), theme.style(Role::Active))])
 }
 
-fn tab(state: &State, theme: &Theme, screen: Screen) -> Part {
-    let (action, current) = match screen {
-        Screen::Slos => (Action::ShowSlos, state.screen == Screen::Slos),
-        Screen::Tree => (Action::ShowTree, state.screen == Screen::Tree),
-        Screen::Verdict => (Action::ShowVerdict, state.screen == Screen::Verdict),
-        Screen::Actions => (Action::ShowActions, state.screen == Screen::Actions),
-        Screen::Commands => (Action::ShowCommands, state.screen == Screen::Commands),
+/// `None` for a screen that is about one service while it is not shown: it has no tab of its own.
+fn tab(state: &State, theme: &Theme, screen: Screen) -> Option<Part> {
+    let current = state.screen == screen;
+    let action = match screen {
+        Screen::Slos => Action::ShowSlos,
+        Screen::Tree => Action::ShowTree,
+        Screen::Verdict => Action::ShowVerdict,
+        Screen::Actions => Action::ShowActions,
+        Screen::Commands => Action::ShowCommands,
+        Screen::Timeline => Action::ShowTimeline,
+        Screen::Doctor => Action::ShowDoctor,
+        Screen::Log => Action::ShowLog,
+        Screen::Service | Screen::WhatIf if !current => return None,
+        Screen::Service => {
+            let spans = vec![
+                span("[", theme.style(Role::Active)),
+                span(screen.title(), theme.style(Role::Active)),
+                span("]", theme.style(Role::Active)),
+            ];
+            return Some(Part::left(9, spans));
+        }
+        Screen::WhatIf => Action::ShowWhatIf,
     };
     let style = theme.style(if current { Role::Active } else { Role::Text });
     let title = span(screen.title(), style);
@@ -97,7 +112,14 @@ fn tab(state: &State, theme: &Theme, screen: Screen) -> Part {
     let key = span(key.unwrap_or_default(), theme.style(Role::Key));
     // Underlining alone may be missing in a terminal: brackets say the same.
     let spans = if current { vec![key, span("[", style), title, span("]", style)] } else { vec![key, title] };
-    Part::left(if current { 9 } else { 4 }, spans)
+    if current {
+        return Some(Part::left(9, spans));
+    }
+    // Of what does not fit, the last ones keep their number first.
+    let place = Screen::ALL.iter().position(|s| *s == screen).unwrap_or(0);
+    let number = spans.first().map(|key| vec![span(key.content.trim_end().to_owned(), key.style)]);
+    let weight = 4 - u8::try_from(place.saturating_sub(4).min(3)).unwrap_or(3);
+    Some(Part::left(weight, spans).or(number.unwrap_or_default()))
 }
 
 fn clock(state: &State, theme: &Theme, weight: u8) -> Part {
@@ -105,8 +127,8 @@ fn clock(state: &State, theme: &Theme, weight: u8) -> Part {
     match fixed {
         Some(at) => {
             let style = theme.style(Role::Frozen);
-            Part::left(8, vec![span(format!("AT {} UTC", minute(at, "%F %H:%M:%S")), style)])
-                .or(vec![span(format!("AT {}", minute(at, "%m-%d %H:%M")), style)])
+            Part::left(8, vec![span(format!(" PAST {} UTC ", minute(at, "%F %H:%M:%S")), style)])
+                .or(vec![span(format!(" PAST {} ", minute(at, "%m-%d %H:%M")), style)])
         }
         None => Part::left(weight, vec![span(format!("{} UTC", minute(state.now, "%H:%M")), Style::new())])
             .or(vec![span(minute(state.now, "%H:%M"), Style::new())]),

@@ -3,20 +3,26 @@
 mod actions;
 mod chart;
 mod commands;
+mod doctor;
 mod fit;
 mod footer;
 mod header;
 mod help;
+mod log;
 mod paint;
 mod palette;
 mod pane;
+mod plot;
 mod review;
+mod service;
 mod slos;
 mod spark;
 mod table;
 mod tail;
+mod timeline;
 mod tree;
 mod verdict;
+mod what_if;
 
 use std::ops::Range;
 
@@ -98,6 +104,11 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Screen::Verdict => verdict::draw(state, theme, parts.body, buf),
         Screen::Actions => actions::draw(state, theme, parts.body, buf),
         Screen::Commands => commands::draw(state, theme, parts.body, buf),
+        Screen::Doctor => doctor::draw(state, theme, parts.body, buf),
+        Screen::Log => log::draw(state, theme, parts.body, buf),
+        Screen::Timeline => timeline::draw(state, theme, parts.body, buf),
+        Screen::Service => service::draw(state, theme, parts.body, buf),
+        Screen::WhatIf => what_if::draw(state, theme, parts.body, buf),
     }
     review::draw(state, theme, parts.body, buf);
     review::draw_arming(state, theme, parts.body, buf);
@@ -126,6 +137,11 @@ fn list_area(state: &State) -> Rect {
         Screen::Verdict => verdict::list_area(body),
         Screen::Actions => actions::list_area(body),
         Screen::Commands => commands::list_area(body),
+        Screen::Doctor => body,
+        Screen::Log => log::list_area(body),
+        Screen::Timeline => timeline::list_area(body),
+        Screen::Service => service::list_area(state, body),
+        Screen::WhatIf => what_if::list_area(body),
     }
 }
 
@@ -151,6 +167,11 @@ pub(super) fn actions_extent(state: &State) -> (usize, Range<usize>) {
 /// Whether the terminal has too little room for any screen.
 pub(super) fn is_too_small(state: &State) -> bool {
     too_small(screen_area(state))
+}
+
+/// Lines of the doctor's text.
+pub(super) fn doctor_lines(state: &State) -> usize {
+    doctor::lines(state, state.themes.current(), layout(state, screen_area(state)).body).len()
 }
 
 /// How much of the plan in the dialog there is to read.

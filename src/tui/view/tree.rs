@@ -9,6 +9,7 @@ use super::fit::{Part, fit};
 use super::paint::{self, span};
 use super::slos;
 use super::table::{Column, Grid};
+use crate::causal::EdgeOrigin;
 use crate::domain::{Resource, ServiceName, VerdictKind};
 use crate::engine::{Reading, ServiceView};
 use crate::tui::format;
@@ -117,7 +118,11 @@ fn name_width(row: &Row) -> usize {
 }
 
 /// How a service stands out: what it is called, with which resource, and its role.
-fn mark(state: &State, service: &ServiceName, view: Option<&ServiceView>) -> Option<(String, Role)> {
+pub(super) fn mark(
+    state: &State,
+    service: &ServiceName,
+    view: Option<&ServiceView>,
+) -> Option<(String, Role)> {
     let symbols = state.symbols();
     if let Some(answer) = state.selected_answer() {
         let v = &answer.verdict;
@@ -149,7 +154,9 @@ fn view_of<'s>(state: &'s State, service: &ServiceName) -> Option<&'s ServiceVie
 /// Remarks on a line besides the mark.
 fn remarks(row: &Row) -> Vec<&'static str> {
     let mut out = Vec::new();
-    if row.repeated {
+    if row.cycle {
+        out.push("a cycle");
+    } else if row.repeated {
         out.push("see above");
     }
     if !row.instrumented {
@@ -301,8 +308,35 @@ fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let callers: Vec<_> = graph.map(|g| g.callers(service)).unwrap_or_default();
     let callers: Vec<_> = callers.iter().map(ToString::to_string).collect();
     let callers = if callers.is_empty() { "users".to_owned() } else { callers.join(", ") };
-    let places = vec![field(1, "nodes", nodes), field(2, "called by", callers)];
+    let mut places = vec![field(1, "nodes", nodes), field(2, "called by", callers)];
+    places.push(field(4, "calls", fan_out(row)));
+    places.extend(source(state, row).map(|text| field(3, "call seen in", text)));
     paint::line(buf, inner, 2, &fit(places, cells, 3));
+}
+
+/// How many services it calls.
+fn fan_out(row: &Row) -> String {
+    match (row.repeated, row.children) {
+        (true, _) => "see above".to_owned(),
+        (false, 0) => "nothing".to_owned(),
+        (false, 1) => "1 service".to_owned(),
+        (false, n) => format!("{n} services"),
+    }
+}
+
+/// How the call became known.
+fn source(state: &State, row: &Row) -> Option<String> {
+    let graph = &state.picture().snapshot.as_ref()?.graph;
+    let parent = row.place.parent.as_ref()?;
+    let edges = graph.edges();
+    let (.., edge) = edges.iter().find(|(a, b, _)| *a == parent && **b == row.place.service)?;
+    let counted = format!(" ({})", format::count(edge.calls));
+    Some(match edge.origin {
+        EdgeOrigin::Spans => format!("spans of both{counted}"),
+        EdgeOrigin::Peer => format!("the caller's spans{counted}"),
+        EdgeOrigin::Metrics => "metrics".to_owned(),
+        EdgeOrigin::Dependencies => format!("Jaeger's dependencies{counted}"),
+    })
 }
 
 /// What a caller's number means: where only the callee tells, the way to it is not in it.

@@ -34,6 +34,11 @@ fn every_action_has_a_visible_consequence() {
                     Screen::Verdict => "3",
                     Screen::Actions => "4",
                     Screen::Commands => "5",
+                    Screen::Timeline => "6",
+                    Screen::Doctor => "7",
+                    Screen::Log => "8",
+                    Screen::Service => "2 enter",
+                    Screen::WhatIf => "w",
                 });
                 driver.press(first);
                 let (before, effects) = (driver.buffer(), driver.effects.len());

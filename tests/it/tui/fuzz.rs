@@ -11,7 +11,7 @@ use sagetop::tui::event::Event;
 use sagetop::tui::pace;
 
 use super::driver::{Driver, key_event};
-use super::{fixture, remedies};
+use super::{fixture, remedies, services, timeline};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -22,7 +22,16 @@ enum Step {
     Paste(String),
 }
 
-const KEYS: [&str; 50] = [
+const KEYS: [&str; 59] = [
+    "7",
+    "8",
+    "6",
+    "i",
+    ",",
+    ".",
+    "n",
+    "w",
+    "0",
     "up",
     "down",
     "left",
@@ -80,7 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => prop::sample::select(&KEYS[..]).prop_map(Step::Key),
         2 => (0u16..=200, 0u16..=60).prop_map(|(w, h)| Step::Resize(w, h)),
         1 => (0u16..=45, 0u16..=12).prop_map(|(w, h)| Step::Resize(w, h)),
-        4 => (0u8..23).prop_map(Step::Engine),
+        4 => (0u8..26).prop_map(Step::Engine),
         1 => (0u32..100_000).prop_map(Step::Wait),
         1 => "\\PC{0,12}".prop_map(Step::Paste),
     ]
@@ -151,6 +160,9 @@ fn engine_event(n: u8) -> EngineEvent {
         19 => remedies::armed(),
         20 => remedies::ready(),
         21 => remedies::hostile_operation(),
+        22 => services::detailed(services::detail()),
+        24 => timeline::told(),
+        23 => services::predicted(1, services::tail(1.0, f64::NAN, 3.0, 0.5)),
         _ => EngineEvent::Model(ModelState::Training {
             done: 9,
             total: 3,

@@ -38,6 +38,8 @@ fn it_leads_from_the_red_objective_to_the_remedy() {
     assert_eq!(line(&driver), " › The model is ready. Something will break soon: watch the objective.");
     assert_ne!(driver.text(), without);
 
+    // Where nothing can be changed from here, another terminal helps.
+    driver.engine([off()]);
     let remedy = Clean::new("/tmp/sagetop-a1b2/kubectl scale deploy/geo --replicas=4");
     scene(&mut driver, Scene::Incident { remedy: Some(remedy) });
     assert_eq!(line(&driver), " › The objective is violated. enter shows who is on the path.");

@@ -26,9 +26,17 @@ fn keys_lead_to_views() {
         ("2", &["[Tree]", "frontend"]),
         ("3", &["[Verdict]", "Had recommendationservice's CPU been normal"]),
         ("v", &["[Verdict]", "171 ms [150-198]", "0.97"]),
-        ("enter enter", &["[Verdict]"]),
-        ("enter enter enter", &["[Actions]", "What could be done"]),
-        ("a", &["[Actions]", "It is not known yet whether anything can be changed here."]),
+        ("enter enter", &["[Service]", "frontend"]),
+        ("enter enter enter", &["[Verdict]"]),
+        ("enter v enter", &["[Service]", "recommendationservice"]),
+        ("w", &["[What if]", "What if recommendationservice had", "replicas"]),
+        ("6", &["[Timeline]", "verdict", "product-page-p95: Had"]),
+        ("7", &["[Doctor]", "Prometheus ● up", "No training was seen", "asking (since <10s)"]),
+        ("8", &["[Log]", "Prometheus at http://prometheus.internal:9090 answers"]),
+        ("n", &["this is the present"]),
+        (".", &["there is nothing later"]),
+        ("w enter", &["[Actions]", "What could be done"]),
+        ("a", &["[Actions]", "Read-only: nothing can be written. A arms.", "Sizing what could be done."]),
         ("4", &["[Actions]"]),
         ("c", &["[Commands]", "No command was run yet."]),
         ("5", &["[Commands]"]),
@@ -36,7 +44,7 @@ fn keys_lead_to_views() {
         ("a enter", &["there is nothing to review"]),
         ("a K", &["only a change that takes itself back can be kept"]),
         ("u", &["undo does nothing on this screen"]),
-        ("A", &["cannot arm: it is not known yet"]),
+        ("A", &["type boutique-prod:"]),
         ("enter enter esc", &["[Tree]"]),
         ("enter enter esc esc", &["[SLOs]"]),
         ("v esc", &["[SLOs]"]),
@@ -47,7 +55,7 @@ fn keys_lead_to_views() {
         ("r", &["fetching again"]),
         ("t", &["theme dark"]),
         ("x", &["x does nothing here; ? shows the keys"]),
-        ("y", &["copy does nothing on this screen"]),
+        ("y", &["verdict copied, if your terminal allows it"]),
         ("/ c a r t", &["/cart", "1 of 5", "cart-p99"]),
         ("/ c a r t enter", &["filter \"cart\" 1 of 5"]),
         ("/ c a r t esc", &["product-page-p95"]),
@@ -130,7 +138,7 @@ fn keys_ask_the_engine() {
         ("/ ctrl-c", &[Effect::Quit]),
         ("? q", &[Effect::Quit]),
         ("v", std::slice::from_ref(&diagnose)),
-        ("enter enter", std::slice::from_ref(&diagnose)),
+        ("enter v", std::slice::from_ref(&diagnose)),
         // It is asked once, however often one looks.
         ("v esc v d", std::slice::from_ref(&diagnose)),
         ("d", std::slice::from_ref(&diagnose)),
@@ -304,7 +312,7 @@ fn pause_freezes_the_view_while_data_flows_on() {
 fn the_verdict_opens_at_the_service_of_the_tree() {
     let mut driver = Driver::usual(120, 40);
     driver.engine([fixture::answered(7, fixture::verdict())]);
-    driver.press("2 down down down down enter");
+    driver.press("2 down down down down v");
     assert_eq!(driver.state.suspect, Some(ServiceName::new("checkoutservice")));
 }
 
@@ -315,7 +323,7 @@ fn the_chosen_service_is_in_sight_however_far_down_the_ranking() {
     snapshot.version = 8;
     driver
         .engine([EngineEvent::Snapshot(Arc::new(snapshot)), fixture::answered(8, fixture::big_verdict(300))]);
-    driver.press("2 / s e r v i c e - 2 9 9 enter end enter");
+    driver.press("2 / s e r v i c e - 2 9 9 enter end v");
     assert!(driver.cursor_line().contains("service-299"), "{}", driver.text());
 }
 

@@ -17,7 +17,10 @@ use super::driver::{Driver, key_event};
 use super::remedies::*;
 use super::remedy_screens::actions;
 
-const KEYS: [&str; 34] = [
+const KEYS: [&str; 37] = [
+    "a",
+    "a",
+    "w",
     "enter",
     "enter",
     "enter",

@@ -165,7 +165,7 @@ fn what_is_odd_about_the_configuration_is_said() {
 #[test]
 fn a_fixed_moment_that_nobody_touches_sends_nothing() {
     let (_dir, mut terminal) = started(&["--at", "2026-02-03T04:05:06Z"]);
-    terminal.expect("AT 2026-02-03 04:05:06");
+    terminal.expect("PAST 2026-02-03 04:05:06");
     terminal.expect("fetching history failed");
     // What was under way comes to rest.
     while let Ok(bytes) = terminal.output.recv_timeout(Duration::from_secs(2)) {

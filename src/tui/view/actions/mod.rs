@@ -4,14 +4,14 @@
 mod operations;
 mod proposals;
 
-pub(super) use proposals::{obstacle, risk_role};
-
 use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
+
+pub(super) use proposals::{obstacle, risk_role};
 
 use super::fit::{Part, fit};
 use super::paint::{self, span};
@@ -40,6 +40,30 @@ pub(super) fn list_area(body: Rect) -> Rect {
 struct Document {
     lines: Vec<Line<'static>>,
     focus: Range<usize>,
+}
+
+impl Document {
+    /// Adds a proposal or an operation; `inline` if its details stand below it once it is selected.
+    fn push(&mut self, c: &Pane<'_>, row: &ActionRow<'_>, inline: bool) {
+        let from = self.lines.len();
+        self.lines.extend(match row {
+            ActionRow::Proposal(p) => proposals::lines(c, p),
+            ActionRow::Operation(o) => operations::lines(c, o),
+        });
+        if Some(row.pick()) != c.state.pick {
+            return;
+        }
+        let inner = c.narrower(proposals::INDENT);
+        let details = match row {
+            // With few lines, what is known of a proposal is left to its review.
+            ActionRow::Proposal(_) if c.compact => Vec::new(),
+            ActionRow::Proposal(p) => proposals::details(&inner, p),
+            ActionRow::Operation(o) => operations::details(&inner, o),
+        };
+        let details = details.into_iter().filter(|_| inline);
+        self.lines.extend(details.map(|line| indented(line, proposals::INDENT)));
+        self.focus = from..self.lines.len();
+    }
 }
 
 /// Lines of the text, and those of what is selected.
@@ -95,48 +119,18 @@ fn details(c: &Pane<'_>) -> Vec<Line<'static>> {
 }
 
 fn document(c: &Pane<'_>, inline: bool) -> Document {
-    let mut lines = head(c);
-    let mut focus = 0..0;
     let rows = c.state.action_rows();
-    let operations = rows.iter().position(|r| matches!(r, ActionRow::Operation(_))).unwrap_or(rows.len());
-    lines.extend(proposals::head(c, operations));
-    for (i, row) in rows.iter().enumerate() {
-        if i == operations {
-            lines.extend(operations::head(c));
-        }
-        let from = lines.len();
-        let picked = Some(row.pick()) == c.state.pick;
-        match row {
-            ActionRow::Proposal(p) => lines.extend(proposals::lines(c, p)),
-            ActionRow::Operation(o) => lines.extend(operations::lines(c, o)),
-        }
-        // With few lines, what is known of a proposal is left to its review.
-        let room = !c.compact || matches!(row, ActionRow::Operation(_));
-        if picked && inline && room {
-            let inner = c.narrower(proposals::INDENT);
-            let details = match row {
-                ActionRow::Proposal(p) => proposals::details(&inner, p),
-                ActionRow::Operation(o) => operations::details(&inner, o),
-            };
-            lines.extend(details.into_iter().map(|line| indented(line, proposals::INDENT)));
-        }
-        if picked {
-            focus = from..lines.len();
-        }
-        if i + 1 == operations {
-            lines.extend(proposals::notes(c));
-        }
+    let proposals = rows.iter().take_while(|row| matches!(row, ActionRow::Proposal(_))).count();
+    let (proposed, done) = rows.split_at(proposals);
+    let mut document = Document { lines: head(c), focus: 0..0 };
+    document.lines.extend(proposals::head(c, proposed.len()));
+    proposed.iter().for_each(|row| document.push(c, row, inline));
+    document.lines.extend(proposals::notes(c));
+    if !done.is_empty() {
+        document.lines.extend(operations::head(c));
     }
-    if operations == 0 {
-        // Nothing to propose: the reasons come before what was done.
-        let notes = proposals::notes(c);
-        let at = if rows.is_empty() { lines.len() } else { head(c).len() + proposals::head(c, 0).len() };
-        if !focus.is_empty() {
-            focus = focus.start + notes.len()..focus.end + notes.len();
-        }
-        lines.splice(at..at, notes);
-    }
-    Document { lines, focus }
+    done.iter().for_each(|row| document.push(c, row, inline));
+    document
 }
 
 fn indented(mut line: Line<'static>, cells: usize) -> Line<'static> {
@@ -187,20 +181,20 @@ fn standing(c: &Pane<'_>) -> Vec<Line<'static>> {
     let key = |action: Action| c.state.keymap.keys(action).first().map(|k| k.label(c.state.ascii));
     let ledger = c.state.ledger();
     match (&ledger.standing, ledger.armed(c.state.now)) {
-        (Some(Standing::Ready(name)), Some(until)) => {
-            let disarm = key(Action::Arm).map_or_else(String::new, |k| format!(": {k} disarms"));
-            let text = format!("Armed for {name} until {} UTC{disarm}.", until.strftime("%H:%M"));
-            c.wrapped(&text, c.style(Role::Burning))
-        }
-        (Some(Standing::Ready(_)), None) if c.compact => Vec::new(),
-        (Some(Standing::Ready(_)), None) => {
-            let arm = key(Action::Arm).map_or_else(String::new, |k| format!(" {k} arms."));
-            c.wrapped(&format!("Read-only: nothing can be written.{arm}"), c.style(Role::Muted))
-        }
         (Some(Standing::Off(why)), _) => {
             c.wrapped(&format!("Nothing can be changed here: {why}"), c.style(Role::Unknown))
         }
-        (None, _) => Vec::new(),
+        (_, Some(until)) => {
+            let name = c.state.to_arm().map_or_else(String::new, |name| format!(" for {name}"));
+            let disarm = key(Action::Arm).map_or_else(String::new, |k| format!(": {k} disarms"));
+            let text = format!("Armed{name} until {} UTC{disarm}.", until.strftime("%H:%M"));
+            c.wrapped(&text, c.style(Role::Burning))
+        }
+        (_, None) if c.compact => Vec::new(),
+        (_, None) => {
+            let arm = key(Action::Arm).map_or_else(String::new, |k| format!(" {k} arms."));
+            c.wrapped(&format!("Read-only: nothing can be written.{arm}"), c.style(Role::Muted))
+        }
     }
 }
 
@@ -214,10 +208,7 @@ fn nothing(c: &Pane<'_>) -> Option<String> {
         (Some(s), _) if filtered && !s.proposals.is_empty() => "No proposal contains that.".to_owned(),
         (Some(s), _) if s.proposals.is_empty() && !s.notes.is_empty() => return None,
         (Some(_), _) => format!("Nothing can be proposed for {slo}."),
-        _ if state.ledger().standing.is_none() => {
-            "It is not known yet whether anything can be changed here.".to_owned()
-        }
-        _ if words::off(state.ledger().standing.as_ref()).is_some() => return None,
+        _ if state.ledger().off().is_some() => return None,
         (None, _) if state.proposing.contains_key(slo) => "Sizing what could be done.".to_owned(),
         (None, None) if state.asked.get(slo).is_some_and(|a| a.failure.is_none()) => {
             format!("Searching for the cause of {slo} first: proposals answer to a verdict.")

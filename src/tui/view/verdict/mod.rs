@@ -2,6 +2,7 @@
 //! selected service. One text that scrolls; on wide screens the resources stand beside it.
 
 mod answer;
+mod candidates;
 mod ranking;
 mod resources;
 
@@ -151,6 +152,9 @@ fn document<'a>(c: &Context<'a>, answer: &Answer, body: Rect) -> Document<'a> {
     let mut notes = Vec::new();
     // With few lines, the ranking comes first: it is what one moves in.
     if c.compact { &mut notes } else { &mut head }.extend(answer::path(c));
+    if !c.compact {
+        head.extend(candidates::lines(c));
+    }
     notes.extend(answer::notes(c));
     Document { head, ranking: Ranking::new(c, body.width < WIDE), notes }
 }

@@ -1,171 +1,51 @@
-//! The engine's side of the screens: refreshes, trains and answers in the background, and tells.
-//!
-//! A live engine looks for new windows twice a window. One that is frozen at a past moment looks
-//! until it has everything about that moment, and then rests until it is asked.
+//! What the engine does for the screens: shows, refreshes, learns, answers; and tells.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::mpsc::Sender;
+use tokio::time::Instant;
 
-use super::core::{Engine, Picture, blocking, now};
-use super::relay::Relay;
-use super::remedies::Counter;
-use super::remedies::Outlook;
-use super::snapshot::{EngineEvent, ModelState, Request, Snapshot};
-use super::{EngineError, Learned};
+use super::Done;
+use super::questions::facts;
 use crate::causal::CallGraph;
 use crate::domain::{BackendState, Clean, Stage, Timestamp};
-use crate::remedy::Heard;
+use crate::engine::core::{Engine, Picture, blocking, now};
+use crate::engine::relay::Relay;
+use crate::engine::remedies::{Counter, Outlook};
+use crate::engine::snapshot::{EngineEvent, ModelState, Snapshot};
+use crate::engine::{EngineError, Learned};
+use crate::remedy::{Ask, Heard, Told};
 use crate::windows::FetchReport;
-
-/// Shortest pause between two refreshes.
-const MIN_REFRESH: Duration = Duration::from_secs(5);
 
 /// After a failed training, it is not tried again for this many times as long as it took.
 const REST: u32 = 20;
 
-/// Runs until the screens go away. `at` freezes the moment.
-pub async fn live(
-    engine: Arc<Engine>,
-    at: Option<Timestamp>,
-    mut requests: Receiver<Request>,
-    events: Sender<EngineEvent>,
-) {
-    let pause = (engine.windows.length / 2).max(MIN_REFRESH);
-    let counter = Counter::open(&engine, at.is_some(), &events);
-    let standing = counter.standing(&engine.context);
-    let live = Arc::new(Live { engine, at, events, counter, known: Mutex::default() });
-    live.tell(EngineEvent::Remedy(standing)).await;
-    // What is stored comes first: the screen must not wait for any network.
-    live.show_stored().await;
-    let mut tasks = Tasks {
-        live: Arc::clone(&live),
-        set: JoinSet::new(),
-        refreshing: false,
-        learning: false,
-        diagnosing: BTreeSet::new(),
-    };
-    tasks.refresh();
-    let (mut next, mut retrain) = (None, false);
-    loop {
-        tokio::select! {
-            biased;
-            request = requests.recv() => match request {
-                None => break,
-                Some(Request::Refresh) => next = Some(Instant::now()),
-                Some(Request::Diagnose(slo)) => tasks.diagnose(slo),
-                Some(Request::Retrain) => retrain = true,
-                Some(Request::Remedy(ask)) => live.hand(Heard::Ask(ask)).await,
-            },
-            () = live.events.closed() => break,
-            Some(done) = tasks.set.join_next(), if !tasks.set.is_empty() => match done {
-                Ok(Done::Refresh { complete, fetched }) => {
-                    tasks.refreshing = false;
-                    // A past moment does not change: once all of it is known, nothing more is asked.
-                    if !complete {
-                        next = next.or_else(|| Some(Instant::now() + pause));
-                    }
-                    // What is learned from half of the history would be kept as if it were all.
-                    if fetched && !tasks.learning {
-                        tasks.learn(false);
-                    }
-                }
-                Ok(Done::Learn) => tasks.learning = false,
-                Ok(Done::Answer(slo)) => {
-                    tasks.diagnosing.remove(&slo);
-                }
-                // The panic hook has told of it and ends the screens.
-                Err(_) => (tasks.refreshing, tasks.learning) = (false, false),
-            },
-            // A refresh that takes longer than the pause is not run twice.
-            () = wait(next), if next.is_some() && !tasks.refreshing => {
-                next = None;
-                tasks.refresh();
-            }
-        }
-        if retrain && !tasks.learning {
-            retrain = false;
-            tasks.learn(true);
-        }
-    }
-    tasks.set.abort_all();
-}
-
-async fn wait(until: Option<Instant>) {
-    match until {
-        Some(until) => sleep_until(until).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The work under way.
-struct Tasks {
-    live: Arc<Live>,
-    set: JoinSet<Done>,
-    refreshing: bool,
-    learning: bool,
-    diagnosing: BTreeSet<Clean>,
-}
-
-/// Which task ended.
-enum Done {
-    Refresh { complete: bool, fetched: bool },
-    Learn,
-    Answer(Clean),
-}
-
-impl Tasks {
-    fn refresh(&mut self) {
-        self.refreshing = true;
-        let live = Arc::clone(&self.live);
-        self.set.spawn(async move { live.refresh().await });
-    }
-
-    fn learn(&mut self, fresh: bool) {
-        self.learning = true;
-        let live = Arc::clone(&self.live);
-        self.set.spawn(async move {
-            live.learn(fresh).await;
-            Done::Learn
-        });
-    }
-
-    fn diagnose(&mut self, slo: Clean) {
-        // One question a time about the same: the answer would be the same.
-        if !self.diagnosing.insert(slo.clone()) {
-            return;
-        }
-        let live = Arc::clone(&self.live);
-        self.set.spawn(async move {
-            live.diagnose(&slo).await;
-            Done::Answer(slo)
-        });
-    }
-}
-
-struct Live {
-    engine: Arc<Engine>,
+/// One context's engine, and what the screens were told of it.
+pub(super) struct Live {
+    pub(super) engine: Arc<Engine>,
     at: Option<Timestamp>,
     events: Sender<EngineEvent>,
-    counter: Counter,
-    known: Mutex<Known>,
+    counter: Arc<Counter>,
+    /// Whether another moment is looked at by now.
+    retired: AtomicBool,
+    pub(super) known: Mutex<Known>,
 }
 
 /// What was told last.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     /// Version of the data; results say which they rest on.
-    version: u64,
+    pub(super) version: u64,
     /// Newest window and number of windows of that version.
     data: Option<(Timestamp, usize)>,
     /// The moment shown.
-    at: Option<Timestamp>,
-    learned: Option<Arc<Learned>>,
+    pub(super) at: Option<Timestamp>,
+    pub(super) learned: Option<Arc<Learned>>,
+    /// The windows of one version, while questions about them are asked.
+    pub(super) held: Option<(u64, Arc<Picture>)>,
     /// When the application's shape changed after the regular cut-off.
     changed: Option<Timestamp>,
     /// What of it the model does not know, in words, as it was told last.
@@ -179,7 +59,44 @@ struct Known {
 }
 
 impl Live {
-    fn moment(&self) -> Timestamp {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        at: Option<Timestamp>,
+        events: Sender<EngineEvent>,
+        counter: Arc<Counter>,
+    ) -> Self {
+        Self { engine, at, events, counter, retired: AtomicBool::new(false), known: Mutex::default() }
+    }
+
+    /// Nothing more is told of this moment; on the way into the past, nothing can be approved any more.
+    pub(super) async fn retire(&self, to_past: bool) {
+        self.retired.store(true, Ordering::Relaxed);
+        if to_past && self.at.is_none() {
+            let _ = self.counter.hand(Heard::Ask(Ask::Disarm));
+        }
+    }
+
+    /// The same engine at another moment, with what is worth keeping.
+    pub(super) async fn moved_to(&self, at: Option<Timestamp>, counter: Arc<Counter>) -> Self {
+        let moved = Self::new(Arc::clone(&self.engine), at, self.events.clone(), counter);
+        let known = self.known.lock().await;
+        // Versions count on: what was told of the moment before is older.
+        let kept = Known { version: known.version + 1, learned: known.learned.clone(), ..Known::default() };
+        *moved.known.lock().await = kept;
+        moved
+    }
+
+    /// Whether anything can be changed.
+    pub(super) fn standing(&self) -> Told {
+        self.counter.standing(&self.engine.context)
+    }
+
+    /// Waits until the screens went away.
+    pub(super) async fn closed(&self) {
+        self.events.closed().await;
+    }
+
+    pub(super) fn moment(&self) -> Timestamp {
         self.at.unwrap_or_else(now)
     }
 
@@ -194,19 +111,22 @@ impl Live {
         self.at.is_some_and(|at| at < now && now.duration_since(at).unsigned_abs() > self.settles())
     }
 
-    async fn tell(&self, event: EngineEvent) {
+    pub(super) async fn tell(&self, event: EngineEvent) {
+        if self.retired.load(Ordering::Relaxed) {
+            return;
+        }
         // The screens went away: the loop ends by itself.
         let _ = self.events.send(event).await;
     }
 
     /// Hands something to the remedies' desk.
-    async fn hand(&self, heard: Heard) {
+    pub(super) async fn hand(&self, heard: Heard) {
         if let Some(told) = self.counter.hand(heard) {
             self.tell(EngineEvent::Remedy(told)).await;
         }
     }
 
-    async fn failed(&self, slo: Option<&Clean>, what: &str, error: &EngineError) {
+    pub(super) async fn failed(&self, slo: Option<&Clean>, what: &str, error: &EngineError) {
         tracing::warn!("{what}: {error}");
         let why = Clean::new(&error.to_string());
         self.tell(EngineEvent::Failed { slo: slo.cloned(), what: Clean::new(what), why }).await;
@@ -222,7 +142,7 @@ impl Live {
     }
 
     /// The last state there is, with its own time: the screens tell how old it is.
-    async fn show_stored(&self) {
+    pub(super) async fn show_stored(&self) {
         for backend in self.engine.backends() {
             self.tell(EngineEvent::Health(backend)).await;
         }
@@ -243,7 +163,7 @@ impl Live {
     }
 
     /// Asks the backends for what is new, and how they are.
-    async fn refresh(&self) -> Done {
+    pub(super) async fn refresh(&self) -> Done {
         let health = async {
             let mut all_up = true;
             for backend in self.engine.health().await {
@@ -290,7 +210,7 @@ impl Live {
 
     /// Gets the model for the moment, tells how it stands, and marks who stands out by it.
     /// `fresh` trains in any case.
-    async fn learn(&self, fresh: bool) {
+    pub(super) async fn learn(&self, fresh: bool) {
         let at = self.moment();
         {
             let known = self.known.lock().await;
@@ -330,7 +250,7 @@ impl Live {
     }
 
     /// Answers why an SLO stands as it does, on the newest data there is.
-    async fn diagnose(&self, name: &Clean) {
+    pub(super) async fn diagnose(&self, name: &Clean) {
         let at = self.moment();
         let fetched = self.fetch(at).await;
         self.learn(false).await;
@@ -379,6 +299,10 @@ impl Live {
                 why => ModelState::Stale(summary, Clean::new(&format!("{why} since it was trained"))),
             };
             self.tell(EngineEvent::Model(state)).await;
+        }
+        if let Some(learned) = &learned {
+            let facts = facts(learned, &picture.frame);
+            self.tell(EngineEvent::Facts(Arc::new(facts))).await;
         }
         self.hand(Heard::Readings(self.engine.readings(&picture))).await;
         let (engine, frozen) = (Arc::clone(&self.engine), self.at.is_some());
