@@ -132,7 +132,7 @@ impl Counter {
                 engine.context
             ))),
             Some(_) if frozen => Err(Clean::new(
-                "a past moment is looked at: go back to the present (key n, or leave out --at) to act",
+                "a past moment is looked at: nothing can be changed until the present is shown again",
             )),
             Some(Remedies { settings, state }) => {
                 let (told, hears) = unbounded_channel();

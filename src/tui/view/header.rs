@@ -115,10 +115,14 @@ fn tab(state: &State, theme: &Theme, screen: Screen) -> Option<Part> {
     if current {
         return Some(Part::left(9, spans));
     }
-    // Of what does not fit, the last ones keep their number first.
-    let place = Screen::ALL.iter().position(|s| *s == screen).unwrap_or(0);
+    // The last ones give way to their number first, the others after everything else in the line.
     let number = spans.first().map(|key| vec![span(key.content.trim_end().to_owned(), key.style)]);
-    let weight = 4 - u8::try_from(place.saturating_sub(4).min(3)).unwrap_or(3);
+    let weight = match screen {
+        Screen::Log => 1,
+        Screen::Doctor => 2,
+        Screen::Timeline => 3,
+        _ => 8,
+    };
     Some(Part::left(weight, spans).or(number.unwrap_or_default()))
 }
 

@@ -156,7 +156,8 @@ fn an_operation_is_followed_to_its_end() {
     // Those of last week count as well.
     driver.engine([told(Told::Predictions { hits: 7, of: 9 })]);
     shows(&driver, &["9 of 13 tails"]);
-    driver.engine([op(Operation { second: Some(Clean::new("sam")), ..verified("op-9", 0, 168.0) })]);
+    driver.engine([op(Operation { second: Some(Clean::new("sam")), ..verified("op-11", 0, 168.0) })]);
+    driver.type_keys("down down down down");
     shows(&driver, &["by kim and sam, "]);
 }
 
