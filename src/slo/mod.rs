@@ -19,6 +19,12 @@ use samples::Samples;
 /// How many window values [`SloStatus::recent_ms`] holds.
 pub const RECENT: usize = 60;
 
+/// Fewer calls than this do not change a state: at night one slow call would be an alarm, and the next quick
+/// one its end.
+const FEWEST_CALLS: f64 = 10.0;
+/// How far the observed value looks back for that many calls.
+const LONGEST_LOOK: Duration = Duration::from_secs(3600);
+
 /// How `slo` stood at `at`, given windows of `length`. Samples may come in any order; those
 /// that end after `at` are ignored, so that the past looks as it did then.
 ///
@@ -27,6 +33,8 @@ pub const RECENT: usize = 60;
 ///   cannot be computed from quantiles of parts; the median is a value that really occurred, one
 ///   spike or one window with three calls does not move it, and it lies above the objective
 ///   exactly when more than half of the calls were in bad windows.
+/// * Where **few calls** come, the observed value looks back twice as far, and again, up to an hour, until it rests
+///   on ten calls; and nothing is called burning for fewer than ten calls in the short stretch of a rule.
 /// * **Unknown**: no value is fresher than three windows or the SLO's own window, whichever is
 ///   longer. Never good without data.
 /// * **Breached**: the observed value lies above the objective.
@@ -41,14 +49,18 @@ pub fn evaluate(slo: &Slo, samples: &[Sample], length: Duration, at: Timestamp) 
     let fresh = samples.newest().filter(|_| age.is_some_and(|age| age <= limit));
     let until = fresh.unwrap_or(at);
 
-    let observed_ms = fresh.and_then(|newest| samples.median(newest, slo.window));
+    let observed_ms = fresh.and_then(|newest| {
+        let over = samples.stretch(newest, slo.window, FEWEST_CALLS, LONGEST_LOOK.max(slo.window));
+        samples.median(newest, over)
+    });
     let budget = 1.0 - slo.target;
     let bad_share = |over: Duration| samples.bad_share(until, over, slo.objective_ms);
     let rates = burn_rates(budget, bad_share);
     let rate = |window: Duration| rates.iter().find(|(w, _)| *w == window).and_then(|(_, rate)| *rate);
     let burning = rules(slo.period).iter().any(|rule| {
         let above = |window| rate(window).is_some_and(|rate| rate > rule.factor);
-        above(rule.long) && above(rule.short)
+        let few = samples.calls(until, rule.short).is_some_and(|calls| calls < FEWEST_CALLS);
+        above(rule.long) && above(rule.short) && !few
     });
     let state = match observed_ms {
         None => SloState::Unknown,

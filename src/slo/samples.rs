@@ -59,6 +59,21 @@ impl Samples {
         (self.within(until, over).len() as f64 / expected).min(1.0)
     }
 
+    /// Calls in the windows that ended in (`until` − `over`, `until`]; `None` unless every one of them knows.
+    pub fn calls(&self, until: Timestamp, over: Duration) -> Option<f64> {
+        self.within(until, over).iter().map(|point| point.calls).sum()
+    }
+
+    /// `over`, or as many times twice as long, at most `longest`, as it takes to see `fewest` calls. Where
+    /// numbers of calls are not known, it stays as it is.
+    pub fn stretch(&self, until: Timestamp, over: Duration, fewest: f64, longest: Duration) -> Duration {
+        let mut stretch = over;
+        while stretch < longest && self.calls(until, stretch).is_some_and(|calls| calls < fewest) {
+            stretch = (2 * stretch).min(longest);
+        }
+        stretch
+    }
+
     /// Share of windows with a value above `objective_ms`; unknown if fewer than half have one.
     pub fn bad_share(&self, until: Timestamp, over: Duration, objective_ms: f64) -> Option<f64> {
         let windows = self.within(until, over);

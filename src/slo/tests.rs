@@ -238,3 +238,23 @@ proptest! {
         prop_assert_eq!(evaluate(&slo(), &samples, MINUTE, at()), evaluate(&slo(), &turned, MINUTE, at()));
     }
 }
+
+/// A service that is called every other minute, with three slow minutes in twenty.
+#[test]
+fn a_few_calls_do_not_make_the_state_flap() {
+    let night = |calls: Option<f64>| -> Vec<Sample> {
+        let slow = |i: u32| i % 20 < 3;
+        (0..600u32).map(|i| (at() - MINUTE * i, Some(if slow(i) { 300.0 } else { 50.0 }), calls)).collect()
+    };
+    let states = |samples: &[Sample]| {
+        let at_minute = |i: u32| evaluate(&slo(), samples, MINUTE, at() - MINUTE * i).state;
+        (0..60).map(at_minute).collect::<Vec<_>>()
+    };
+    let changes = |states: &[SloState]| states.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    // With calls that count, three slow minutes of five are a violation, and it ends.
+    assert!(changes(&states(&night(Some(100.0)))) >= 4);
+    let quiet = states(&night(Some(0.5)));
+    assert_eq!(changes(&quiet), 0, "{quiet:?}");
+    // Where nobody counts calls, every window counts as before.
+    assert_eq!(states(&night(None)), states(&night(Some(100.0))));
+}

@@ -112,14 +112,17 @@ impl TuiOptions {
 /// The engine's end of the screens: what it tells, and where it is asked.
 pub type Link = (mpsc::Receiver<EngineEvent>, mpsc::Sender<Request>);
 
+/// Starts an engine for the context of that name, or says why not.
+pub type Opener = dyn Fn(&Clean) -> Result<Link, String> + Send + Sync;
+
 /// The contexts the screens can go on with.
 pub struct Contexts {
     /// Their names, in the order they are stepped through.
     pub names: Vec<Clean>,
     /// The one the screens begin with.
     pub current: Clean,
-    /// Starts an engine for one of them, or says why not; may block.
-    pub open: Arc<dyn Fn(&Clean) -> Result<Link, String> + Send + Sync>,
+    /// Starts an engine for one of them; may block.
+    pub open: Arc<Opener>,
 }
 
 impl std::fmt::Debug for Contexts {

@@ -29,6 +29,9 @@ fn the_state_decides_the_exit_code() {
         let words = program.at(at, &["status"]);
         assert_eq!(words.code, Some(code));
         assert!(words.out.contains(&state.to_uppercase()) && words.out.contains("web p99"), "{words:?}");
+        let plain = program.at(at, &["status", "--plain"]);
+        let said = format!("web p99 is {}: ", state.to_uppercase());
+        assert!(plain.code == Some(code) && plain.out.starts_with(&said), "{plain:?}");
     }
 }
 

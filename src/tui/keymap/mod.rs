@@ -48,11 +48,6 @@ impl Keymap {
         Self::with_user("", "")
     }
 
-    /// Whether there is an embedded keymap of that name.
-    pub fn is_known(name: &str) -> bool {
-        BUILTIN.iter().any(|(known, _)| *known == name)
-    }
-
     /// Their names, the default first.
     pub fn names() -> impl Iterator<Item = &'static str> {
         BUILTIN.iter().map(|(name, _)| *name)
@@ -78,15 +73,14 @@ impl Keymap {
         let mut map = Self::default();
         let (_, default) = BUILTIN[0];
         map.patch(file::read(default, &mut problems));
-        match &patch.parent {
-            Some((name, span)) => match BUILTIN.iter().find(|(known, _)| known == name) {
+        if let Some((name, span)) = &patch.parent {
+            match BUILTIN.iter().find(|(known, _)| known == name) {
                 Some((_, parent)) => map.patch(file::read(parent, &mut problems)),
                 None => {
                     let hint = did_you_mean(name, Self::names());
                     problems.error(span.clone(), format!("unknown keymap `{name}`"), hint);
                 }
-            },
-            None => {}
+            }
         }
         let quit = patch.quit.clone();
         map.patch(patch);

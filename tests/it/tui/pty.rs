@@ -179,3 +179,48 @@ fn a_fixed_moment_that_nobody_touches_sends_nothing() {
     terminal.press("q");
     terminal.ends();
 }
+
+#[test]
+fn another_context_is_opened_without_leaving() {
+    let dir = configured(closed_port());
+    let path = dir.path().join("config.toml");
+    let one = std::fs::read_to_string(&path).unwrap();
+    let other = one.replace("contexts.test", "contexts.other").replace("checkout p95", "search p95");
+    std::fs::write(&path, format!("default_context = \"test\"\n{one}{other}")).unwrap();
+    let mut terminal = Terminal::start(sagetop(dir.path(), &[]));
+    terminal.expect("UNKNOWN  checkout p95");
+    terminal.press("C");
+    terminal.expect("UNKNOWN  search p95");
+    terminal.expect("sagetop other");
+    terminal.press(":");
+    terminal.expect("Palette");
+    terminal.press("context test");
+    terminal.expect(":context test");
+    terminal.press("\r");
+    terminal.expect("UNKNOWN  checkout p95");
+    terminal.press("q");
+    assert_eq!(terminal.ends().0, 0);
+}
+
+#[test]
+fn a_theme_of_the_users_is_found_and_read_again_when_it_is_written() {
+    let dir = configured(closed_port());
+    std::fs::create_dir(dir.path().join("themes")).unwrap();
+    let file = dir.path().join("themes/mine.toml");
+    std::fs::write(&file, "name = \"mine\"\ninherits = \"base\"\n").unwrap();
+    // Whatever the order of the files: a parent may be read after its heirs.
+    std::fs::write(dir.path().join("themes/zbase.toml"), "name = \"base\"\n[styles]\nkey = { fg = \"9\" }\n")
+        .unwrap();
+    let mut terminal = Terminal::start(sagetop(dir.path(), &["--theme", "mine"]));
+    terminal.expect("UNKNOWN  checkout p95");
+    std::fs::write(&file, "name = \"mine\"\ninherits = \"base\"\n[styles]\nok = { fg = \"1\" }\n").unwrap();
+    terminal.expect("theme mine was read again");
+    std::fs::write(&file, "name = \"mine\"\n[styles]\nokk = {}\n").unwrap();
+    terminal.expect("the old theme stays");
+    terminal.press("q");
+    assert_eq!(terminal.ends().0, 0);
+    std::fs::write(&file, "name = \"mine\"\n[styles]\nokk = {}\n").unwrap();
+    let terminal = Terminal::start(sagetop(dir.path(), &["--theme", "mine"]));
+    let (code, said) = terminal.ends();
+    assert!(code == 1 && said.contains("unknown style `okk`"), "{said}");
+}
