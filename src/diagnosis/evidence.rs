@@ -16,8 +16,8 @@ use super::ways;
 use crate::causal::Cbn;
 use crate::domain::{Clean, Column, Entity, NodeName, Party, Pool, Resource, ServiceName, Side, Stat, Tells};
 use crate::gvae::Gvae;
+use crate::gvae::align::is_sum;
 use crate::gvae::data::median;
-use crate::gvae::model::is_sum;
 use crate::windows::Frame;
 
 /// One unusual (or usual) observation.

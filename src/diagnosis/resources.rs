@@ -59,11 +59,15 @@ pub fn resources(evidence: &Evidence, service: &ServiceName, on_the_way: bool, u
     let symptoms = latencies.iter().filter(|f| f.tells.is_none() && f.surprise >= unusual);
     let slow_down = symptoms.map(slower).fold(1.0, f64::max);
     let mut strongest: BTreeMap<Resource, (f64, Finding)> = BTreeMap::new();
+    let lack_of_cpu = |f: &Finding| f.resource == Resource::Cpu && f.tells == Some(Tells::Shortage);
+    let lack_is_measured = evidence.metrics.get(service).is_some_and(|of| of.iter().any(lack_of_cpu));
     let findings = of(&evidence.metrics).into_iter().chain(of(&evidence.channels));
     for finding in findings.filter(|f| f.tells.is_some()) {
         let weight = match (finding.resource, finding.tells) {
             (Resource::Load, _) => 0.0,
             (_, Some(Tells::Shortage)) | (Resource::Memory, _) => finding.surprise,
+            // Where nobody measures what is lacking, what is used has to do.
+            (Resource::Cpu, _) if !lack_is_measured => finding.surprise,
             (Resource::Cpu, _) if slower(&finding) - 1.0 >= MATERIAL * (slow_down - 1.0) => finding.surprise,
             _ => FAINT * finding.surprise,
         };
@@ -170,9 +174,11 @@ mod tests {
         assert_eq!(first(false, &[(Resource::Cpu, Shortage, 12.0, 5.0)]), Resource::Cpu);
         assert_eq!(first(false, &[(Resource::Network, Use, 90.0, 5.0)]), Resource::Latent);
         assert_eq!(first(false, &[(Resource::Disk, Use, 90.0, 5.0)]), Resource::Latent);
-        // CPU time for the same work counts by how much it rose.
-        assert_eq!(first(false, &[(Resource::Cpu, Use, 30.0, 1.3)]), Resource::Latent);
-        assert_eq!(first(false, &[(Resource::Cpu, Use, 30.0, 4.0)]), Resource::Cpu);
+        // CPU time for the same work counts by how much it rose, unless nobody knows whether it lacks.
+        let enough = (Resource::Cpu, Shortage, 1.0, 1.0);
+        assert_eq!(first(false, &[(Resource::Cpu, Use, 30.0, 1.3), enough]), Resource::Latent);
+        assert_eq!(first(false, &[(Resource::Cpu, Use, 30.0, 4.0), enough]), Resource::Cpu);
+        assert_eq!(first(false, &[(Resource::Cpu, Use, 30.0, 1.3)]), Resource::Cpu);
     }
 
     #[test]

@@ -17,6 +17,9 @@ use super::resources::{Blame, resources};
 use crate::causal::Cbn;
 use crate::domain::{Entity, NodeName, Resource, ServiceName, Tells};
 
+/// A reset that removes less than this share of all slowness changes nothing that could be told from noise.
+const NOTICED: f64 = 0.02;
+
 /// A service under suspicion.
 #[derive(Clone, Debug)]
 pub struct Suspect {
@@ -75,7 +78,11 @@ pub fn suspects(setting: Setting, evidence: &Evidence, world: &World) -> Result<
         let measured = [&evidence.metrics, &evidence.channels]
             .map(|channel| strongest(channel.get(service), |f| f.tells.is_some()));
         let measured = measured[0].max(measured[1]);
-        let on_the_way = of_way > 0.5 * explained;
+        let on_the_way = match explained > NOTICED {
+            true => of_way > 0.5 * explained,
+            // Too little for a counterfactual to tell.
+            false => symptoms[1] > symptoms[0],
+        };
         all.push(Suspect {
             service: service.clone(),
             own: symptoms[0] + symptoms[1] + measured.min(2.0 * (symptom + unusual)),

@@ -5,6 +5,7 @@
 //! Bayesian network. Ours: log-latencies, a Student-t likelihood, a structural (additive)
 //! part in the decoders, and weights by sample count.
 
+pub mod align;
 pub mod batch;
 pub mod checkpoint;
 pub mod data;

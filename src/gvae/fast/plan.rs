@@ -14,10 +14,11 @@ use candle_core::Result;
 
 use super::layout::Layout;
 use crate::gvae::Gvae;
+use crate::gvae::align::nearest;
 use crate::gvae::data::CLIP;
 use crate::gvae::kernels::mlp::{Net, Shape, Wanted};
 use crate::gvae::kernels::pointwise::Decoder;
-use crate::gvae::model::{LN_SCALE, LN_SCALE_START, OWN_RANGE, Structure, nearest};
+use crate::gvae::model::{LN_SCALE, LN_SCALE_START, OWN_RANGE, Structure};
 use crate::gvae::transfer::Affected;
 
 /// A network: its shape, where its parameters begin, and where its activations do.
