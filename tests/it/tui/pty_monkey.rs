@@ -168,7 +168,11 @@ fn play(terminal: &mut Terminal, random: &mut StdRng, keys: usize, armed: bool) 
                 4..40 => {
                     let letters =
                         "abcdefghijklmnoprstuvwxyzBCDEFGHIJKLMNOPRSTUVWXYZ0123456789-_.,:;<>+#~^|\\";
-                    burst.push(char::from(*letters.as_bytes().choose(random).unwrap()));
+                    let letter = char::from(*letters.as_bytes().choose(random).unwrap());
+                    // Back in time, or on the way there, the arming ends.
+                    if !armed || !",6:".contains(letter) {
+                        burst.push(letter);
+                    }
                 }
                 // An escape before an arrow reads as other keys, `A` among them.
                 _ => match *KEYS.choose(random).unwrap() {
@@ -201,8 +205,11 @@ fn home(terminal: &mut Terminal) {
         terminal.press("\x1b");
         rest(terminal);
     }
-    terminal.press("a");
-    rest(terminal);
+    // Back in the present, if it went elsewhere.
+    for key in ["n", "a"] {
+        terminal.press(key);
+        rest(terminal);
+    }
     terminal.expect("[Actions]");
 }
 
