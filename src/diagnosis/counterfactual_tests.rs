@@ -216,8 +216,8 @@ fn summaries_count_what_is_known() {
 /// decoded.
 ///
 /// What is drawn afresh has the factor √(1 − s²) with s, a quotient of scales, near 1: there, the last
-/// bit of s is the fourth digit of the root. So all else is compared to 1e-5, and with
-/// that on the average.
+/// bit of s is the fourth digit of the root. So all else is compared to 4e-5 (what callees account for is
+/// the difference of two latencies, which leaves a digit less), and with that on the average.
 #[track_caller]
 fn agree(model: &Gvae, reference: &Reference, kinds: &FeatureKinds, frame: &Frame, samples: usize) -> usize {
     let mut fast = World::abduct(model, reference, kinds, frame, samples, 3).unwrap();
@@ -225,7 +225,7 @@ fn agree(model: &Gvae, reference: &Reference, kinds: &FeatureKinds, frame: &Fram
     let compared = close(&fast, &slow, average_difference, 1e-4);
     fast.tiles.iter_mut().for_each(|tile| tile.fresh.numbers_mut().fill(0.0));
     slow.fresh.iter_mut().for_each(|fresh| *fresh = fresh.zeros_like().unwrap());
-    assert_eq!(compared, close(&fast, &slow, largest_difference, 1e-5));
+    assert_eq!(compared, close(&fast, &slow, largest_difference, 4e-5));
     compared
 }
 
