@@ -28,8 +28,9 @@ const CPU: &str = "cpu_usage";
 const CPU_OF_LIMIT: &str = "cpu_of_limit";
 const THROTTLED: &str = "cpu_throttled";
 const MEMORY_OF_LIMIT: &str = "memory_of_limit";
-/// Work that takes more than there is waits for ever; what was observed did not.
-const FULL: f64 = 0.98;
+/// Work that takes more than there is waits for ever; what was observed did not, but hundreds of times as
+/// long as it takes.
+const FULL: f64 = 0.998;
 /// A utilisation closer to normal than this is normal: nothing is gained by more means.
 const NEAR: f64 = 0.02;
 
