@@ -314,11 +314,13 @@ fn normal_x(
 }
 
 /// Standard deviation of the log of a true counterfactual tail about the predicted one, beyond what the
-/// samples differ: where anything changes at all …
-const SPREAD: f64 = 0.2;
-/// … and for each e-fold by which the prediction differs from the observation. Both were fitted to the
+/// samples differ. Where next to nothing changes: a tail that is read off a few windows is uncertain itself.
+const SPREAD_OF_READING: f64 = 0.16;
+/// Where anything changes …
+const SPREAD: f64 = 0.25;
+/// … and for each e-fold by which the prediction differs from the observation. All were fitted to the
 /// simulated incidents of the tuning seeds; `sagetop eval model calibration` measures what they are worth.
-const SPREAD_PER_CHANGE: f64 = 0.15;
+const SPREAD_PER_CHANGE: f64 = 0.2;
 /// Quantiles of the standard normal distribution, one in the middle of each ninth.
 const NORMAL: [f64; 9] = [-1.593, -0.967, -0.589, -0.282, 0.0, 0.282, 0.589, 0.967, 1.593];
 
@@ -328,7 +330,7 @@ pub fn summary(mut ms: Vec<f32>, observed_ms: f64, objective_ms: f64) -> Option<
     ms.retain(|v| v.is_finite());
     let median_ms = median(&mut ms).map(f64::from)?;
     let change = (observed_ms.max(1e-3) / median_ms.max(1e-3)).ln().abs();
-    let spread = SPREAD.min(change).hypot(SPREAD_PER_CHANGE * change);
+    let spread = SPREAD.min(change).max(SPREAD_OF_READING).hypot(SPREAD_PER_CHANGE * change);
     let spread = |v: &f32| NORMAL.map(|z| f64::from(*v) * (spread * z).exp());
     let mut wide: Vec<f64> = ms.iter().flat_map(spread).collect();
     wide.sort_by(f64::total_cmp);

@@ -204,8 +204,9 @@ fn summaries_count_what_is_known() {
     assert_eq!(summary(vec![f32::NAN, f32::INFINITY], 10.0, 10.0), None);
     let all: Vec<f32> = (1..=101).map(|i| i as f32).chain([f32::NAN]).collect();
     let of = summary(all.clone(), 51.0, 25.5).unwrap();
-    assert_eq!((of.low_ms, of.quantile_ms, of.high_ms), (6.0, 51.0, 96.0));
-    assert!((of.p_slo_met - 25.0 / 101.0).abs() < 1e-12);
+    assert_eq!(of.quantile_ms, 51.0);
+    assert!((3.0..6.5).contains(&of.low_ms) && (96.0..115.0).contains(&of.high_ms), "{of:?}");
+    assert!((of.p_slo_met - 25.0 / 101.0).abs() < 0.02, "{of:?}");
     // What is far from what was observed is known less well.
     let far = summary(all, 200.0, 25.5).unwrap();
     assert_eq!(far.quantile_ms, 51.0);

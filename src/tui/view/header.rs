@@ -175,20 +175,21 @@ fn backend(state: &State, theme: &Theme, health: &BackendHealth, weight: u8) -> 
         (BackendState::Up | BackendState::Degraded, Some(ms), _) => format!(" {}", format::latency(Some(ms))),
         _ => String::new(),
     };
+    let next = state.picture().next.filter(|next| health.state == BackendState::Down && *next > state.now);
+    let again = next.map(|next| format!("{more}, again in {}", remedy_words::left(next, state.now)));
     let muted = theme.style(Role::Muted);
     // What is not up gives way last.
     let weight = if health.state == BackendState::Up { weight } else { weight + 3 };
-    Part::right(
-        weight,
-        vec![
-            span(format!("{name} "), Style::new()),
-            span(sign.clone(), style),
-            span(word, style),
-            span(more, muted),
-        ],
-    )
-    .or(vec![span(format!("{short} "), Style::new()), span(sign.clone(), style), span(word, style)])
-    .or(vec![span(&short[..1], Style::new()), span(sign.trim_end().to_owned(), style)])
+    let whole = |more: String| {
+        let name = span(format!("{name} "), Style::new());
+        vec![name, span(sign.clone(), style), span(word, style), span(more, muted)]
+    };
+    let part = match again {
+        Some(again) => Part::right(weight, whole(again)).or(whole(more)),
+        None => Part::right(weight, whole(more)),
+    };
+    part.or(vec![span(format!("{short} "), Style::new()), span(sign.clone(), style), span(word, style)])
+        .or(vec![span(&short[..1], Style::new()), span(sign.trim_end().to_owned(), style)])
 }
 
 /// The word beside a backend's sign.
