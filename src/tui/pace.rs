@@ -29,7 +29,7 @@ pub fn next_change(state: &State) -> Option<Duration> {
     let down = picture.health.values().filter(|h| h.state == BackendState::Down);
     due.extend(down.filter_map(|h| h.last_ok).map(|at| age_changes_in(since(at, state.now))));
     if picture.health.values().any(|h| h.state == BackendState::Down) {
-        due.extend(picture.next.map(|next| left_changes_in(next, state.now)));
+        due.extend(picture.retry(state.now).map(|next| left_changes_in(next, state.now)));
     }
     match state.screen {
         Screen::Slos if !frozen => {

@@ -214,6 +214,12 @@ impl Picture {
         self.snapshot.as_ref()?.services.get(service)?.served.nearest(quantile)
     }
 
+    /// When backends that are down are asked again. A moment of the past is not waited for.
+    pub fn retry(&self, now: Timestamp) -> Option<Timestamp> {
+        let frozen = self.snapshot.as_ref().is_some_and(|s| s.frozen);
+        self.next.filter(|next| !frozen && *next > now)
+    }
+
     /// Age of the newest window; `None` without data and at a fixed past moment, where it does not age.
     pub fn age(&self, now: Timestamp) -> Option<Duration> {
         let snapshot = self.snapshot.as_ref().filter(|s| !s.frozen)?;

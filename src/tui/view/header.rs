@@ -175,7 +175,7 @@ fn backend(state: &State, theme: &Theme, health: &BackendHealth, weight: u8) -> 
         (BackendState::Up | BackendState::Degraded, Some(ms), _) => format!(" {}", format::latency(Some(ms))),
         _ => String::new(),
     };
-    let next = state.picture().next.filter(|next| health.state == BackendState::Down && *next > state.now);
+    let next = state.picture().retry(state.now).filter(|_| health.state == BackendState::Down);
     let again = next.map(|next| format!("{more}, again in {}", remedy_words::left(next, state.now)));
     let muted = theme.style(Role::Muted);
     // What is not up gives way last.
