@@ -8,11 +8,9 @@ use sagetop::engine::{EngineEvent, ModelFacts, ModelState, Probe, Request};
 use sagetop::tui::effect::Effect;
 use sagetop::tui::event::Event;
 
-use super::driver::{Driver, styled_dump};
+use super::driver::Driver;
 use super::fixture;
-use super::screens::check;
-
-const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 60)];
+use super::inspect::at_all_sizes;
 
 fn probe(name: &str, series: Option<usize>, error: Option<&str>) -> Probe {
     Probe { name: Clean::new(name), series, error: error.map(Clean::new) }
@@ -74,17 +72,6 @@ fn log(columns: u16, rows: u16, ascii: bool) -> Driver {
     driver.wait(Duration::from_secs(20));
     driver.press("8");
     driver
-}
-
-fn at_all_sizes(name: &str, make: impl Fn(u16, u16, bool) -> Driver) {
-    for (columns, rows) in SIZES {
-        let driver = make(columns, rows, false);
-        let text = if columns == 80 { styled_dump(&driver.buffer()) } else { driver.text() };
-        check(&format!("{name}@{columns}x{rows}"), text);
-    }
-    let text = make(80, 24, true).text();
-    assert!(text.is_ascii(), "{name} is not ASCII:\n{text}");
-    check(&format!("ascii-{name}@80x24"), text);
 }
 
 #[test]

@@ -40,7 +40,8 @@ pub fn questions(driver: &Driver) -> Vec<Question> {
     asked.collect()
 }
 
-fn at_all_sizes(name: &str, make: impl Fn(u16, u16, bool) -> Driver) {
+/// Pictures of a screen at all sizes, and in ASCII.
+pub fn at_all_sizes(name: &str, make: impl Fn(u16, u16, bool) -> Driver) {
     for (columns, rows) in SIZES {
         let driver = make(columns, rows, false);
         // The styles are the same at every size: one layer of them is enough.
