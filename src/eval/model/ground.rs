@@ -84,13 +84,6 @@ impl Ground {
         let measurement = Measurement { epoch_ns: epoch_ns(END_S, HISTORY_S), ..measurement(seed) };
         let made_of =
             format!("{RECIPE} {app:?} {cluster:?} {settings:?} {faults:?} {measurement:?} {}", asked()?);
-        if std::env::var_os("SG_MV").is_some() {
-            let old = format!("{RECIPE} {app:?} {cluster:?} {settings:?} {faults:?} {measurement:?}");
-            let _ = std::fs::rename(
-                work.join(format!("{}-{seed}-{}", app.name, digest(&old))),
-                work.join(format!("{}-{seed}-{}", app.name, digest(&made_of))),
-            );
-        }
         let folder = work.join(format!("{}-{seed}-{}", app.name, digest(&made_of)));
         let note = folder.join("ground.json");
         let kept: Option<Kept> =
