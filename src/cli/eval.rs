@@ -29,6 +29,8 @@ pub enum ModelCommand {
     /// Say how soon a model is accurate again after services were added, updated and removed, and what each
     /// way of training again takes (social-network only)
     Current(ModelArgs),
+    /// Say what each part of the diagnosis is worth, by leaving it out
+    Ablation(ModelArgs),
     /// Say what is left of the accuracy where the application is measured badly
     Robust(ModelArgs),
 }

@@ -11,6 +11,7 @@ use super::eval::{apps, threads};
 use super::{Error, Exit, Output};
 use crate::cli::{Global, ModelArgs, ModelCommand};
 use crate::config::Dirs;
+use crate::eval::model::ablation::Ablation;
 use crate::eval::model::current::Current;
 use crate::eval::model::robust::Robust;
 use crate::eval::model::{self, Accuracy, Calibration, EvalError, Plan, Tell};
@@ -42,6 +43,14 @@ pub fn run(global: &Global, what: &ModelCommand, out: &mut Output) -> Result<Exi
             let all = each_app(global, &args, out, measure, |measured: &Current| &measured.trials)?;
             if !out.json() {
                 writeln!(out, "{}", model::current::table(&all))?;
+            }
+        }
+        ModelCommand::Ablation(args) => {
+            let measure =
+                |plan: &Plan, tell: &dyn Tell| model::ablation::measure(plan, runtime.handle(), tell);
+            let all = each_app(global, args, out, measure, |measured: &Ablation| &measured.without)?;
+            if !out.json() {
+                writeln!(out, "{}", model::ablation::table(&all))?;
             }
         }
         ModelCommand::Robust(args) => {

@@ -10,6 +10,7 @@
 //! incident on the next day. Both are kept in a folder, so that a long run goes on where it stopped and
 //! the same windows can be asked again.
 
+pub mod ablation;
 pub mod calibration;
 pub mod case;
 pub mod current;
