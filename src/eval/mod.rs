@@ -10,6 +10,7 @@ pub mod difficulty;
 pub mod faults;
 pub mod model;
 pub mod observe;
+pub mod paper;
 mod report;
 pub mod rules;
 

@@ -1,0 +1,2 @@
+//! The paper's evaluation, and ours, with one command.
+pub mod figure;
