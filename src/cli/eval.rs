@@ -41,6 +41,10 @@ pub struct ModelArgs {
     /// above are held back
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
+    /// Incidents shown with their truth to methods that learn from labels: of the seeds to develop with,
+    /// those that are not judged; with 0 these methods are left out
+    #[arg(long, default_value_t = 17, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=900))]
+    pub labels: usize,
     /// Machines of each cluster
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
     pub nodes: usize,

@@ -177,11 +177,11 @@ impl<'a> Case<'a> {
         let ports = self.ground.ports.lock().unwrap_or_else(PoisonError::into_inner);
         let archive = runtime.block_on(Archive::open(&world.stores(), *ports))?;
         let engine = self.ground.engine(&cache)?;
-        let fetched = runtime.block_on(engine.fetch(moment(at), engine::now(), &NoProgress));
+        let fetched = runtime.block_on(engine.fetch(asked_at(), engine::now(), &NoProgress));
         drop(engine);
         runtime.block_on(archive.close());
         drop(ports);
-        fetched.map_err(|source| self.ground.failed(&format!("incident {}", self.truth.seed), source))?;
+        fetched.map_err(|source| self.failed(source))?;
         write(&self.done(), b"")
     }
 
@@ -190,7 +190,7 @@ impl<'a> Case<'a> {
     /// # Errors
     /// It says nothing.
     pub fn ask(&self) -> Result<(Verdict, Picture), EvalError> {
-        let at = moment(END_S + LATER_S);
+        let at = asked_at();
         let engine: Arc<Engine> = self.ground.engine(&self.cache())?;
         let ask = async {
             let slo = engine.slo(None)?.clone();
@@ -198,9 +198,27 @@ impl<'a> Case<'a> {
             let verdict = engine.explain(&slo, at, fetched, Arc::new(NoProgress)).await?;
             Ok((verdict, engine.picture(at).await?))
         };
-        let what = format!("incident {}", self.truth.seed);
-        self.ground.runtime.block_on(ask).map_err(|source| self.ground.failed(&what, source))
+        self.ground.runtime.block_on(ask).map_err(|source| self.failed(source))
     }
+
+    /// The windows alone.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn picture(&self) -> Result<Picture, EvalError> {
+        let engine: Arc<Engine> = self.ground.engine(&self.cache())?;
+        let picture = self.ground.runtime.block_on(engine.picture(asked_at()));
+        picture.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: engine::EngineError) -> EvalError {
+        self.ground.failed(&format!("incident {}", self.truth.seed), source)
+    }
+}
+
+/// The moment of the question.
+fn asked_at() -> jiff::Timestamp {
+    moment(END_S + LATER_S)
 }
 
 /// Copies the files of a folder; what is there is replaced.

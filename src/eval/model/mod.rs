@@ -20,6 +20,7 @@ pub mod score;
 
 use std::path::PathBuf;
 
+use crate::baselines::MethodError;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::lab::scenario::ScenarioError;
@@ -48,6 +49,12 @@ pub enum EvalError {
     /// The configuration written for a lab.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The configuration has no objective.
+    #[error("the configuration of this lab has no objective: nothing can be asked")]
+    NoSlo,
+    /// One of the other methods.
+    #[error(transparent)]
+    Method(#[from] MethodError),
     /// No verdict.
     #[error("{what}: {source}")]
     Engine {
