@@ -11,6 +11,7 @@ mod diagnose;
 mod doctor;
 mod eval;
 mod eval_model;
+mod eval_paper;
 mod graph;
 mod lab;
 mod log;

@@ -108,6 +108,12 @@ mod tests {
     }
 
     #[test]
+    fn zz() {
+        std::fs::write("/tmp/paper_example.png", png(&example().drawing).unwrap()).unwrap();
+        std::fs::write("/tmp/paper_example.svg", svg(&example().drawing).unwrap()).unwrap();
+    }
+
+    #[test]
     fn smoothing_takes_means_of_squares() {
         let fine = [[0, 0, 0], [100, 0, 8], [9, 9, 9], [9, 9, 9], [0, 4, 0], [100, 4, 8], [9, 9, 9], [9, 9, 9]];
         assert_eq!(smooth(fine.as_flattened(), 4, 2), [50, 2, 4, 9, 9, 9]);
