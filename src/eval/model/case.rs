@@ -222,7 +222,10 @@ fn asked_at() -> jiff::Timestamp {
 }
 
 /// Copies the files of a folder; what is there is replaced.
-fn copy(from: &Path, to: &Path) -> Result<(), EvalError> {
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn copy(from: &Path, to: &Path) -> Result<(), EvalError> {
     crate::config::paths::private(to)?;
     for entry in std::fs::read_dir(from).map_err(EvalError::file(from))?.flatten() {
         let target = to.join(entry.file_name());

@@ -14,6 +14,7 @@
 //! again without measuring anything.
 
 pub mod accuracy;
+pub mod actuation;
 pub mod figure;
 pub mod ledger;
 pub mod published;

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::figure::{png, svg};
 use super::settings::{Settings, Topic};
-use super::{Figure, Ledger, PaperError, accuracy};
+use super::{Figure, Ledger, PaperError, accuracy, actuation};
 use crate::eval::model::Tell;
 
 /// What is still to be measured.
@@ -33,7 +33,8 @@ pub struct Unit {
 pub fn units(topic: Topic, settings: &Settings) -> Vec<Unit> {
     match topic {
         Topic::Accuracy => accuracy::units(settings),
-        Topic::Actuation | Topic::Calibration | Topic::Difficulty => Vec::new(),
+        Topic::Actuation => actuation::units(settings),
+        Topic::Calibration | Topic::Difficulty => Vec::new(),
     }
 }
 
@@ -67,7 +68,8 @@ pub fn measure(
     for topic in &settings.topics {
         match topic {
             Topic::Accuracy => accuracy::measure(settings, ledger, runtime, tell)?,
-            Topic::Actuation | Topic::Calibration | Topic::Difficulty => {}
+            Topic::Actuation => actuation::measure(settings, ledger, runtime, tell)?,
+            Topic::Calibration | Topic::Difficulty => {}
         }
     }
     Ok(())
@@ -77,7 +79,8 @@ pub fn measure(
 pub fn figures(settings: &Settings, ledger: &Ledger) -> Vec<Figure> {
     let figure = |topic: &Topic| match topic {
         Topic::Accuracy => accuracy::figure(settings, ledger),
-        Topic::Actuation | Topic::Calibration | Topic::Difficulty => None,
+        Topic::Actuation => actuation::figure(settings, ledger),
+        Topic::Calibration | Topic::Difficulty => None,
     };
     settings.topics.iter().filter_map(figure).collect()
 }
