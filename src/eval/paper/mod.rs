@@ -15,6 +15,8 @@
 
 pub mod accuracy;
 pub mod actuation;
+pub mod calibration;
+pub mod difficulty;
 pub mod figure;
 pub mod ledger;
 pub mod published;

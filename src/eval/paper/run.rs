@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::figure::{png, svg};
 use super::settings::{Settings, Topic};
-use super::{Figure, Ledger, PaperError, accuracy, actuation};
+use super::{Figure, Ledger, PaperError, accuracy, actuation, calibration, difficulty};
 use crate::eval::model::Tell;
 
 /// What is still to be measured.
@@ -34,7 +34,8 @@ pub fn units(topic: Topic, settings: &Settings) -> Vec<Unit> {
     match topic {
         Topic::Accuracy => accuracy::units(settings),
         Topic::Actuation => actuation::units(settings),
-        Topic::Calibration | Topic::Difficulty => Vec::new(),
+        Topic::Calibration => calibration::units(settings),
+        Topic::Difficulty => difficulty::units(settings),
     }
 }
 
@@ -69,7 +70,8 @@ pub fn measure(
         match topic {
             Topic::Accuracy => accuracy::measure(settings, ledger, runtime, tell)?,
             Topic::Actuation => actuation::measure(settings, ledger, runtime, tell)?,
-            Topic::Calibration | Topic::Difficulty => {}
+            Topic::Calibration => calibration::measure(settings, ledger, runtime, tell)?,
+            Topic::Difficulty => difficulty::measure(settings, ledger, tell)?,
         }
     }
     Ok(())
@@ -80,7 +82,8 @@ pub fn figures(settings: &Settings, ledger: &Ledger) -> Vec<Figure> {
     let figure = |topic: &Topic| match topic {
         Topic::Accuracy => accuracy::figure(settings, ledger),
         Topic::Actuation => actuation::figure(settings, ledger),
-        Topic::Calibration | Topic::Difficulty => None,
+        Topic::Calibration => calibration::figure(settings, ledger),
+        Topic::Difficulty => difficulty::figure(settings, ledger),
     };
     settings.topics.iter().filter_map(figure).collect()
 }
