@@ -23,6 +23,31 @@ pub enum EvalCommand {
     ///
     /// A run that was stopped goes on where it was when it is started again.
     Paper(PaperArgs),
+    /// Ask every method about recorded incidents and score the answers
+    ///
+    /// The recording has to be served: Prometheus' and Jaeger's APIs answer as they did on that day. How
+    /// they are looked at is in the configuration (`--config`).
+    Replay(ReplayArgs),
+}
+
+/// `sagetop eval replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// Folder of the prepared set, with the labels in `faults.json`
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Address of the Prometheus that serves it, instead of the configuration's
+    #[arg(long, value_name = "URL")]
+    pub prometheus: Option<String>,
+    /// Address of the Jaeger that serves it, instead of the configuration's
+    #[arg(long, value_name = "URL")]
+    pub jaeger: Option<String>,
+    /// Models to train, each from another seed
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=20))]
+    pub seeds: u64,
+    /// Folder for results and the figure
+    #[arg(long, default_value = "evaluation", value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 /// `sagetop eval paper`.

@@ -104,7 +104,7 @@ fn measure(settings: &Settings, ledger: &Ledger, out: &Output) -> Result<(), Pap
 }
 
 /// A bar for all units.
-struct Units(ProgressBar);
+pub(super) struct Units(pub ProgressBar);
 
 impl Tell for Units {
     fn say(&self, what: &str) {

@@ -12,6 +12,7 @@ mod doctor;
 mod eval;
 mod eval_model;
 mod eval_paper;
+mod eval_replay;
 mod graph;
 mod lab;
 mod log;

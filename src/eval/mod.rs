@@ -11,6 +11,7 @@ pub mod faults;
 pub mod model;
 pub mod observe;
 pub mod paper;
+pub mod replay;
 mod report;
 
 pub use difficulty::{Difficulty, Outcome, Plan};

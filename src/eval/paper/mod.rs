@@ -76,7 +76,7 @@ pub enum PaperError {
 
 impl PaperError {
     /// For `map_err` on what is done to `path`.
-    fn file(path: &Path) -> impl Fn(std::io::Error) -> Self + use<> {
+    pub(in crate::eval) fn file(path: &Path) -> impl Fn(std::io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::File { path: path.clone(), source }
     }
