@@ -12,13 +12,9 @@ use super::{Error, Exit, Output};
 use crate::cli::{Global, PaperArgs};
 use crate::config::Dirs;
 use crate::eval::model::Tell;
-use crate::eval::paper::{self, Ledger, PaperError, Settings, Topic, figure};
-
-/// The applications of the paper, generated and embedded, and one more. Media Microservices takes an hour
-/// of its own and has to be asked for.
-const APPS: [&str; 5] = ["chain-5", "fanout-10", "social-network", "hotel-reservation", "online-boutique"];
-/// The same for those in a hurry.
-const QUICK_APPS: [&str; 2] = ["chain-3", "fanout-3"];
+use crate::eval::paper::report::{EVALUATION, document};
+use crate::eval::paper::{self, Ledger, PaperError, Settings, figure};
+use crate::lab::stage::StageError;
 
 /// Runs it.
 pub fn run(global: &Global, args: &PaperArgs, out: &mut Output) -> Result<Exit, Error> {
@@ -41,6 +37,13 @@ pub fn run(global: &Global, args: &PaperArgs, out: &mut Output) -> Result<Exit, 
             figure.tables.iter().try_for_each(|table| writeln!(out, "{table}"))?;
         }
     }
+    if let Some(file) = &args.report {
+        let words = paper::words(&settings, &ledger);
+        // As seen from the document, if it lies above its pictures.
+        let beside = file.parent().and_then(|parent| folder.strip_prefix(parent).ok());
+        let text = document(EVALUATION, &figures, &words, beside.unwrap_or(&folder)).to_string();
+        std::fs::write(file, text).map_err(|source| Error::Write { path: file.clone(), source })?;
+    }
     if out.json() {
         let files = figures.iter().map(|figure| folder.join(format!("{}.csv", figure.name)));
         let files = Vec::from_iter(files.map(|path| path.display().to_string()));
@@ -54,31 +57,21 @@ fn settings(global: &Global, args: &PaperArgs) -> Result<Settings, Error> {
         Some(work) => work.clone(),
         None => Dirs::find(global.state_dir())?.cache()?.join("eval"),
     };
-    let names: Vec<&str> = match (args.app.as_slice(), args.quick) {
-        ([], true) => QUICK_APPS.to_vec(),
-        ([], false) => APPS.to_vec(),
-        (named, _) => named.iter().map(String::as_str).collect(),
-    };
-    let mut chosen = Vec::new();
-    for name in names {
-        chosen.extend(apps(Some(name))?);
+    let mut settings =
+        Settings::new(args.quick, work, args.threads.unwrap_or_else(threads)).map_err(StageError::App)?;
+    if !args.app.is_empty() {
+        settings.apps.clear();
+        for name in &args.app {
+            settings.apps.extend(apps(Some(name))?);
+        }
     }
-    let sizes = if args.quick { (4, 4, 1, 6) } else { (17, 17, 3, 51) };
-    let (cases, labels, trains, scenarios) = sizes;
-    let mut topics = if args.only.is_empty() { Topic::ALL.to_vec() } else { args.only.clone() };
-    topics.sort();
-    topics.dedup();
-    Ok(Settings {
-        topics,
-        apps: chosen,
-        nodes: 4,
-        cases: args.cases.unwrap_or(cases),
-        labels,
-        trains,
-        scenarios,
-        threads: args.threads.unwrap_or_else(threads),
-        work,
-    })
+    if !args.only.is_empty() {
+        settings.topics.clone_from(&args.only);
+        settings.topics.sort();
+        settings.topics.dedup();
+    }
+    settings.cases = args.cases.unwrap_or(settings.cases);
+    Ok(settings)
 }
 
 /// Measures what is missing, with a bar.

@@ -32,8 +32,9 @@ pub fn run(global: &Global, args: &ReplayArgs, out: &mut Output) -> Result<Exit,
         if let Ok(style) = ProgressStyle::with_template("[{bar:24}] {pos} of {len}, {eta} left  {wide_msg}") {
             bar.set_style(style.progress_chars("=> "));
         }
-        let cache = args.out.join("replay-cache");
-        let done = replay::measure(&plan, &cache, &ledger, runtime.handle(), &Units(bar.clone()));
+        // Windows belong to an address, and a replay has another one each time: nothing to keep.
+        let cache = tempfile::tempdir()?;
+        let done = replay::measure(&plan, cache.path(), &ledger, runtime.handle(), &Units(bar.clone()));
         bar.finish_and_clear();
         done.map_err(failed)?;
     }

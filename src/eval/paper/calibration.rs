@@ -170,7 +170,16 @@ fn reliability(bins: &[Bin]) -> Table {
 
 fn data(all: &Predictions) -> Table {
     let mut table = Table::new(&[
-        "application", "seed", "service", "observed_ms", "predicted_ms", "low_ms", "high_ms", "p_met", "true_ms", "met",
+        "application",
+        "seed",
+        "service",
+        "observed_ms",
+        "predicted_ms",
+        "low_ms",
+        "high_ms",
+        "p_met",
+        "true_ms",
+        "met",
     ]);
     for (app, known) in all {
         for p in known {
@@ -211,12 +220,21 @@ mod tests {
 
     #[test]
     fn bins_compare_what_was_predicted_with_what_is_true() {
-        let known = [prediction(0.95, 100.0), prediction(1.0, 105.0), prediction(0.9, 130.0), prediction(0.05, 200.0)];
+        let known = [
+            prediction(0.95, 100.0),
+            prediction(1.0, 105.0),
+            prediction(0.9, 130.0),
+            prediction(0.05, 200.0),
+        ];
         let bins = bins(&known);
         assert_eq!(bins.iter().map(|bin| bin.count).collect::<Vec<_>>(), [1, 3]);
         assert!((bins[1].met.value - 2.0 / 3.0).abs() < 1e-12 && (bins[1].mean - 0.95).abs() < 1e-12);
         let shares = PLACES.map(|(_, is)| share(&known, is).map(|share| share.value));
         assert_eq!(shares, [Some(0.5), Some(0.5), Some(0.0)]);
-        assert!(coverage(&Predictions::from([("a".to_owned(), known.to_vec())]), &known).to_string().contains("| a | 4 | 50 % | 50 % | 0 % |"));
+        assert!(
+            coverage(&Predictions::from([("a".to_owned(), known.to_vec())]), &known)
+                .to_string()
+                .contains("| a | 4 | 50 % | 50 % | 0 % |")
+        );
     }
 }

@@ -58,13 +58,15 @@ pub fn measure(settings: &Settings, ledger: &Ledger, tell: &dyn Tell) -> Result<
 
 /// The figure, if anything was measured.
 pub fn figure(settings: &Settings, ledger: &Ledger) -> Option<Figure> {
-    let found = settings.apps.iter().filter_map(|app| {
-        Some((app.name.to_string(), ledger.get::<Found>(&key(settings, app))?))
-    });
+    let found = settings
+        .apps
+        .iter()
+        .filter_map(|app| Some((app.name.to_string(), ledger.get::<Found>(&key(settings, app))?)));
     let found = BTreeMap::from_iter(found);
     let rules = Rule::ALL.map(|rule| rule.word().to_owned());
     let share = |found: &Found, rule: &str| Estimate::share(*found.right.get(rule)?, found.of);
-    let mut table = Table::new(&[&["application", "scenarios"], &rules.each_ref().map(String::as_str)[..]].concat());
+    let mut table =
+        Table::new(&[&["application", "scenarios"], &rules.each_ref().map(String::as_str)[..]].concat());
     let mut data = Table::new(&["application", "rule", "scenarios", "right", "share", "low", "high"]);
     for (app, found) in &found {
         let shares = rules.iter().map(|rule| {

@@ -20,6 +20,7 @@ pub mod difficulty;
 pub mod figure;
 pub mod ledger;
 pub mod published;
+pub mod report;
 pub mod run;
 pub mod settings;
 
@@ -28,7 +29,7 @@ use std::path::{Path, PathBuf};
 use super::model::EvalError;
 pub use figure::{Figure, PlotError};
 pub use ledger::Ledger;
-pub use run::{estimate, figures, measure, write};
+pub use run::{estimate, figures, measure, words, write};
 pub use settings::{Settings, Topic};
 
 /// Why an evaluation stopped.

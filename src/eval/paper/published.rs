@@ -28,7 +28,12 @@ const fn fig_4(method: &'static str, app: &'static str, accuracy: f64, missed: f
     Published { method, app: Some(app), accuracy, missed, wrong, note: FIG_4 }
 }
 
-const fn only(method: &'static str, app: Option<&'static str>, accuracy: f64, note: &'static str) -> Published {
+const fn only(
+    method: &'static str,
+    app: Option<&'static str>,
+    accuracy: f64,
+    note: &'static str,
+) -> Published {
     Published { method, app, accuracy: Some(accuracy), missed: None, wrong: None, note }
 }
 
@@ -47,8 +52,18 @@ pub const ALL: [Published; 18] = [
     fig_4("offline", "fanout", 0.693, 0.141, 0.176),
     fig_4("offline", "social-network", 0.625, 0.188, 0.229),
     only("sagetop", Some("media"), 0.88, "slides: 88 to 95 % over five applications; the lower end"),
-    only("sagetop", Some("hotel-reservation"), 0.88, "slides: 88 to 95 % over five applications; the lower end"),
-    only("sagetop", None, 0.87, "Sage as run again for Sleuth, Social Network; nine services updated at once: 29 %"),
+    only(
+        "sagetop",
+        Some("hotel-reservation"),
+        0.88,
+        "slides: 88 to 95 % over five applications; the lower end",
+    ),
+    only(
+        "sagetop",
+        None,
+        0.87,
+        "Sage as run again for Sleuth, Social Network; nine services updated at once: 29 %",
+    ),
     only("causeinfer", None, 0.80, "its own paper: precision of the first two; recall 85 %"),
     only("microscope", None, 0.88, "its own paper: precision of the first; recall 80 %"),
     only("seer", None, 0.935, "its own paper: violations traced to the right service"),

@@ -1,5 +1,6 @@
 //! Measures what is missing, says how long that takes, and makes the figures of what is there.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -10,6 +11,7 @@ use super::figure::{png, svg};
 use super::settings::{Settings, Topic};
 use super::{Figure, Ledger, PaperError, accuracy, actuation, calibration, difficulty};
 use crate::eval::model::Tell;
+use crate::eval::replay;
 
 /// What is still to be measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -85,7 +87,22 @@ pub fn figures(settings: &Settings, ledger: &Ledger) -> Vec<Figure> {
         Topic::Calibration => calibration::figure(settings, ledger),
         Topic::Difficulty => difficulty::figure(settings, ledger),
     };
-    settings.topics.iter().filter_map(figure).collect()
+    settings.topics.iter().filter_map(figure).chain(replay::figures(ledger)).collect()
+}
+
+/// Sentences that follow from results, by the names that the prose has for them.
+pub const WORDS: [&str; 2] = ["accuracy", "actuation"];
+
+/// The sentences of what was measured.
+pub fn words(settings: &Settings, ledger: &Ledger) -> BTreeMap<&'static str, String> {
+    let all = WORDS.iter().filter_map(|name| {
+        let words = match *name {
+            "accuracy" => accuracy::words(settings, ledger),
+            _ => actuation::words(settings, ledger),
+        };
+        Some((*name, words?))
+    });
+    all.collect()
 }
 
 /// Writes a figure's files into `folder`: `NAME.svg`, `.png`, `.csv` and `.md`.

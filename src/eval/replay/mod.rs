@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
-pub use report::figure;
+pub use report::{figure, figures};
 pub use score::Score;
 
 use super::model::{EvalError, Tell};
@@ -120,6 +120,11 @@ fn key(set: &str, method: &str, seed: u64, fault: &str) -> String {
     format!("replay/{set}/{method}/{seed}/{fault}")
 }
 
+/// Where a set's labels are kept, so that its figure can be made again.
+fn set_key(set: &str) -> String {
+    format!("replay-set/{set}")
+}
+
 /// Seeds with which a method is asked: only the product's answer depends on one.
 fn seeds(method: &str, product: u64) -> std::ops::RangeInclusive<u64> {
     1..=if method == PRODUCT { product } else { 1 }
@@ -144,6 +149,10 @@ pub fn measure(
     runtime: &Handle,
     tell: &dyn Tell,
 ) -> Result<(), PaperError> {
+    let labels = set_key(&plan.set.name);
+    if ledger.get::<Set>(&labels).as_ref() != Some(&plan.set) {
+        ledger.put(&labels, 0.0, &plan.set)?;
+    }
     for seed in 1..=plan.seeds {
         let mut config = plan.config.clone();
         config.model.seed = seed;
@@ -195,9 +204,11 @@ impl Asker {
                 let exact = (!blamed.is_empty()).then_some(blamed == [fault.service.as_str()]);
                 Ok(Answer { exact, verdict: verdict.kind.word().to_owned(), ..answer(&verdict) })
             }
-            CONTROL => {
-                self.engine.control(&slo, at, engine::now(), &NoProgress).await.map(|verdict| answer(&verdict))
-            }
+            CONTROL => self
+                .engine
+                .control(&slo, at, engine::now(), &NoProgress)
+                .await
+                .map(|verdict| answer(&verdict)),
             other => {
                 self.engine.fetch(at, engine::now(), &NoProgress).await?;
                 let picture = self.engine.picture(at).await?;

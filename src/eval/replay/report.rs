@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, Fault, Score, Set, key, methods, seeds};
+use super::{Answer, Fault, Score, Set, key, methods, seeds, set_key};
 use crate::eval::model::report::PRODUCT;
-use crate::eval::paper::figure::{Content, Drawing, Estimate, Figure, Panel, Scale, Table, cell};
 use crate::eval::paper::Ledger;
+use crate::eval::paper::figure::{Content, Drawing, Estimate, Figure, Panel, Scale, Table, cell};
 
 /// Models of the product that are looked for in a ledger.
 const MOST_SEEDS: u64 = 20;
@@ -17,7 +17,8 @@ struct Asked {
 }
 
 /// Groups of faults, the first of which is what counts.
-const GROUPS: [(&str, fn(&Fault) -> bool); 2] = [("performance", |fault| fault.performance), ("all", |_| true)];
+const GROUPS: [(&str, fn(&Fault) -> bool); 2] =
+    [("performance", |fault| fault.performance), ("all", |_| true)];
 
 /// The figure of `set`, if anything was asked.
 pub fn figure(set: &Set, ledger: &Ledger) -> Option<Figure> {
@@ -43,10 +44,18 @@ pub fn figure(set: &Set, ledger: &Ledger) -> Option<Figure> {
     })
 }
 
+/// The figures of all sets that were asked about.
+pub fn figures(ledger: &Ledger) -> Vec<Figure> {
+    let sets = ledger.keys(&set_key(""));
+    sets.iter().filter_map(|key| figure(&ledger.get::<Set>(key)?, ledger)).collect()
+}
+
 impl Asked {
     fn scores(&self, is: fn(&Fault) -> bool) -> Vec<Score> {
         let score = |answers: &Vec<(Fault, Answer)>| {
-            Score::services(answers.iter().filter(|(fault, _)| is(fault)).map(|(fault, answer)| (fault, answer)))
+            Score::services(
+                answers.iter().filter(|(fault, _)| is(fault)).map(|(fault, answer)| (fault, answer)),
+            )
         };
         self.seeds.iter().map(score).collect()
     }
@@ -71,7 +80,15 @@ fn mean(scores: &[Score], of: impl Fn(&Score) -> f64) -> String {
 
 fn table(asked: &[Asked]) -> Table {
     let mut table = Table::new(&[
-        "method", "faults", "of them", "AC@1 [95 %]", "AC@3", "AC@5", "Avg@5", "service + resource AC@1", "by seed",
+        "method",
+        "faults",
+        "of them",
+        "AC@1 [95 %]",
+        "AC@3",
+        "AC@5",
+        "Avg@5",
+        "service + resource AC@1",
+        "by seed",
     ]);
     for (group, is) in GROUPS {
         for of in asked {
@@ -100,7 +117,8 @@ fn table(asked: &[Asked]) -> Table {
 fn verdicts(asked: &[Asked]) -> Table {
     let mut table = Table::new(&["verdict of the product", "answers", "blame exactly the fault's service"]);
     let product = asked.iter().find(|of| of.method == PRODUCT);
-    let answers = product.iter().flat_map(|of| of.seeds.iter().flatten()).filter(|(fault, _)| fault.performance);
+    let answers =
+        product.iter().flat_map(|of| of.seeds.iter().flatten()).filter(|(fault, _)| fault.performance);
     let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for (_, answer) in answers {
         let (count, exact) = kinds.entry(&answer.verdict).or_default();
@@ -120,7 +138,8 @@ fn drawing(asked: &[Asked]) -> Drawing {
             let scores = of.scores(slow);
             let mean = scores.iter().map(|score| score.ac(k)).sum::<f64>() / scores.len().max(1) as f64;
             // Several models asked about the same faults are no more faults: the interval is that of one.
-            let share = Estimate::share((mean * scores.first()?.of as f64).round() as usize, scores.first()?.of)?;
+            let share =
+                Estimate::share((mean * scores.first()?.of as f64).round() as usize, scores.first()?.of)?;
             Some(Estimate { value: mean, ..share })
         };
         Vec::from_iter(asked.iter().map(bar))

@@ -133,7 +133,10 @@ impl Hands {
             Some(Resource::Cache | Resource::Disk | Resource::Network) => {
                 let nodes = BTreeSet::from_iter(self.cluster.placement.get(id)?.iter().copied());
                 let changes = nodes.iter().flat_map(|node| self.held_back(*node, resource)).collect();
-                Some(Act { words: format!("{}: others on its machines held back ({word})", service.name), changes })
+                Some(Act {
+                    words: format!("{}: others on its machines held back ({word})", service.name),
+                    changes,
+                })
             }
             Some(Resource::Load | Resource::Latent) => self.scale(id, self.replicas(id).saturating_mul(2)),
         }
@@ -143,7 +146,10 @@ impl Hands {
         let node = self.cluster.nodes.iter().position(|node| &*node.name == name)?;
         let word = resource.map_or("cpu", Resource::word);
         self.turn(format!("{name} {word}"), minute)?;
-        Some(Act { words: format!("{name}: others held back ({word})"), changes: self.held_back(node, resource) })
+        Some(Act {
+            words: format!("{name}: others held back ({word})"),
+            changes: self.held_back(node, resource),
+        })
     }
 
     /// What is not the application keeps little of a machine's resource.
@@ -226,6 +232,9 @@ mod tests {
             (app.services[1].name.to_string(), 0.0),
         ]);
         let acts = hands.remedy(&[blame("", None, Some(Resource::Load))], &usage, 1);
-        assert_eq!(Vec::from_iter(acts.iter().flat_map(|act| &act.changes)), [&Change::Replicas(2, 2 * app.services[2].replicas)]);
+        assert_eq!(
+            Vec::from_iter(acts.iter().flat_map(|act| &act.changes)),
+            [&Change::Replicas(2, 2 * app.services[2].replicas)]
+        );
     }
 }

@@ -181,7 +181,8 @@ pub fn figure(settings: &Settings, ledger: &Ledger) -> Option<Figure> {
 
 /// The train that is drawn: of the paper's own application if it is there.
 fn shown(drives: &Drives) -> Option<(&String, &BTreeMap<String, Drive>)> {
-    let most = drives.iter().max_by_key(|(app, _)| (app.as_str() == "social-network", app.starts_with("hotel")));
+    let most =
+        drives.iter().max_by_key(|(app, _)| (app.as_str() == "social-network", app.starts_with("hotel")));
     most.and_then(|(app, trains)| Some((app, trains.first()?)))
 }
 
@@ -193,12 +194,16 @@ fn drawing(drives: &BTreeMap<String, Drive>, names: &[String]) -> Drawing {
     let panels = present.iter().enumerate().map(|(series, (name, drive))| {
         let points = drive.minutes.iter().enumerate();
         let points = points.map(|(minute, m)| ((minute + 1) as f64, m.tail_ms.unwrap_or(f64::NAN)));
-        let shades = drive.faults.iter().map(|fault| {
-            (fault.from_s / 60.0, fault.until_s / 60.0, word(&fault.kind))
-        });
+        let shades =
+            drive.faults.iter().map(|fault| (fault.from_s / 60.0, fault.until_s / 60.0, word(&fault.kind)));
         let acted = drive.minutes.iter().enumerate().filter(|(_, minute)| !minute.acts.is_empty());
         Panel {
-            title: format!("{name}: {} of {} min violated, {} actions", drive.violated(), drive.minutes.len(), drive.acts()),
+            title: format!(
+                "{name}: {} of {} min violated, {} actions",
+                drive.violated(),
+                drive.minutes.len(),
+                drive.acts()
+            ),
             x: if series + 1 == present.len() { "minute".to_owned() } else { String::new() },
             y: Scale {
                 label: format!("p{} (ms)", 100.0 * drive.quantile),
@@ -292,4 +297,23 @@ fn data(drives: &Drives) -> Table {
         }
     }
     table
+}
+
+/// Who keeps the objective best, in words.
+pub fn words(settings: &Settings, ledger: &Ledger) -> Option<String> {
+    let drives = drives(settings, ledger);
+    let mean = |trains: &[BTreeMap<String, Drive>], name: &str| {
+        let known = Vec::from_iter(trains.iter().filter_map(|of| of.get(name)).map(|d| d.violated() as f64));
+        Estimate::mean(&known).map(|mean| mean.value)
+    };
+    let sentence = |(app, trains): (&String, &Vec<BTreeMap<String, Drive>>)| {
+        let names = Vec::from_iter(drivers().iter().map(Driver::name));
+        let known = names.iter().filter_map(|name| Some((name, mean(trains, name)?)));
+        let mut known = Vec::from_iter(known);
+        known.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let words = Vec::from_iter(known.iter().map(|(name, minutes)| format!("{name} {minutes:.1}")));
+        (words.len() > 1).then(|| format!("Minutes violated on {app}, best first: {}.", words.join(", ")))
+    };
+    let sentences = Vec::from_iter(drives.iter().filter_map(sentence));
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }

@@ -45,7 +45,13 @@ impl Autoscaler {
             // Up at once, down only when none of the last minutes needed more.
             let most = past.iter().copied().max().unwrap_or(wanted);
             let known = past.len() == STABLE_MIN;
-            let wanted = if wanted >= now { wanted } else if known { most.min(now) } else { now };
+            let wanted = if wanted >= now {
+                wanted
+            } else if known {
+                most.min(now)
+            } else {
+                now
+            };
             // Never below what the application was deployed with.
             acts.extend(hands.scale(id, wanted.max(service.replicas)));
         }

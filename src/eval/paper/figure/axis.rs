@@ -67,11 +67,7 @@ pub fn number(value: f64) -> String {
     }
     let digits = (2.0 - value.abs().log10().floor()).clamp(0.0, 6.0) as usize;
     let text = format!("{value:.digits$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 #[cfg(test)]
@@ -100,6 +96,9 @@ mod tests {
         let scale = Scale { limit: Some((50.0, "objective".into())), ..Scale::linear("ms") };
         let axis = Axis::new(&scale, [10.0, f64::NAN]);
         assert!(axis.at(50.0) < 1.0 && axis.at(50.0) > 0.9);
-        assert_eq!(Axis::new(&Scale::percent("share"), [0.3]).ticks.last().map(|t| t.1.as_str()), Some("100 %"));
+        assert_eq!(
+            Axis::new(&Scale::percent("share"), [0.3]).ticks.last().map(|t| t.1.as_str()),
+            Some("100 %")
+        );
     }
 }

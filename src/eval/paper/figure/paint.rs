@@ -221,7 +221,8 @@ fn bars<B: DrawingBackend>(
             }
             if let Some(Some(value)) = published.get(index).and_then(|group| group.get(series)) {
                 let (y, half) = (frame.y(axis.at(*value)), (0.4 * bar).min(6.0));
-                let corners = [(middle, y - half), (middle + half, y), (middle, y + half), (middle - half, y)];
+                let corners =
+                    [(middle, y - half), (middle + half, y), (middle, y + half), (middle - half, y)];
                 canvas.polygon(&corners, colours::INK)?;
                 let inner = corners.map(|(x, at)| (middle + 0.55 * (x - middle), y + 0.55 * (at - y)));
                 canvas.polygon(&inner, plotters::style::WHITE)?;

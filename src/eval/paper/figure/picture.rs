@@ -93,8 +93,13 @@ mod tests {
         drawing.height = 120;
         let (width, height) = paint::size(&drawing);
         let svg = svg(&drawing).unwrap();
-        assert!(svg.starts_with(&format!("<svg width=\"{width}\" height=\"{height}\" viewBox=")), "{svg:.200}");
-        for word in ["exactly right", "share of incidents", "autoscaling 50 %", "objective", "fan-out", "100 %"] {
+        assert!(
+            svg.starts_with(&format!("<svg width=\"{width}\" height=\"{height}\" viewBox=")),
+            "{svg:.200}"
+        );
+        for word in
+            ["exactly right", "share of incidents", "autoscaling 50 %", "objective", "fan-out", "100 %"]
+        {
             assert!(svg.contains(word), "{word}");
         }
         let bytes = png(&drawing).unwrap();
@@ -108,14 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn zz() {
-        std::fs::write("/tmp/paper_example.png", png(&example().drawing).unwrap()).unwrap();
-        std::fs::write("/tmp/paper_example.svg", svg(&example().drawing).unwrap()).unwrap();
-    }
-
-    #[test]
     fn smoothing_takes_means_of_squares() {
-        let fine = [[0, 0, 0], [100, 0, 8], [9, 9, 9], [9, 9, 9], [0, 4, 0], [100, 4, 8], [9, 9, 9], [9, 9, 9]];
+        let fine =
+            [[0, 0, 0], [100, 0, 8], [9, 9, 9], [9, 9, 9], [0, 4, 0], [100, 4, 8], [9, 9, 9], [9, 9, 9]];
         assert_eq!(smooth(fine.as_flattened(), 4, 2), [50, 2, 4, 9, 9, 9]);
     }
 }

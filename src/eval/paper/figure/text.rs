@@ -123,7 +123,9 @@ mod tests {
     #[test]
     fn a_terminal_shows_every_panel() {
         let shown = text(&example()).to_string();
-        for word in ["An example", "exactly right — share of incidents", "50 % [28 %, 72 %]", "◆", "marks at 12"] {
+        for word in
+            ["An example", "exactly right — share of incidents", "50 % [28 %, 72 %]", "◆", "marks at 12"]
+        {
             assert!(shown.contains(word), "{word} in\n{shown}");
         }
         assert!(shown.contains('⠉') || shown.contains('⡠'), "a line of dots in\n{shown}");
