@@ -12,7 +12,9 @@ const WIDTH: u32 = 1_000;
 const LEFT: f64 = 72.0;
 const RIGHT: f64 = 18.0;
 const ABOVE: f64 = 34.0;
-const BELOW: f64 = 52.0;
+const BELOW: f64 = 34.0;
+/// The horizontal axis' title.
+const TITLE: f64 = 18.0;
 /// Height of a line of the legend, and its swatch.
 const LEGEND: f64 = 24.0;
 const SWATCH: f64 = 12.0;
@@ -42,10 +44,15 @@ impl Frame {
 
 /// Width and height in pixels.
 pub fn size(drawing: &Drawing) -> (u32, u32) {
-    let rows = drawing.panels.len().div_ceil(drawing.columns.max(1));
     let legend = legend(&drawing.legend).last().map_or(0.0, |(_, y)| y + LEGEND);
-    let row = ABOVE + f64::from(drawing.height) + BELOW;
-    (WIDTH, (legend + rows as f64 * row).ceil() as u32)
+    let rows = drawing.panels.chunks(drawing.columns.max(1)).map(|row| height(drawing, row));
+    (WIDTH, (legend + rows.sum::<f64>()).ceil() as u32)
+}
+
+/// Height of a row of panels.
+fn height(drawing: &Drawing, row: &[Panel]) -> f64 {
+    let title = if row.iter().any(|panel| !panel.x.is_empty()) { TITLE } else { 0.0 };
+    ABOVE + f64::from(drawing.height) + BELOW + title
 }
 
 /// Where each entry of the legend begins.
@@ -72,20 +79,21 @@ pub fn paint<B: DrawingBackend>(drawing: &Drawing, canvas: &Canvas<'_, B>) -> Re
         canvas.block(corner, (x + SWATCH, corner.1 + SWATCH), colours::of(series))?;
         canvas.words(name, (x + SWATCH + 6.0, middle), Hold::Left, PLAIN)?;
     }
-    let top = places.last().map_or(0.0, |(_, y)| y + LEGEND);
+    let mut top = places.last().map_or(0.0, |(_, y)| y + LEGEND);
     let columns = drawing.columns.max(1);
     let wide = f64::from(WIDTH) / columns as f64;
-    for (index, panel) in drawing.panels.iter().enumerate() {
-        let (row, column) = (index / columns, index % columns);
-        let above = top + row as f64 * (ABOVE + f64::from(drawing.height) + BELOW) + ABOVE;
-        let left = column as f64 * wide;
-        let frame = Frame {
-            left: left + LEFT,
-            right: left + wide - RIGHT,
-            top: above,
-            bottom: above + f64::from(drawing.height),
-        };
-        paint_panel(panel, frame, canvas)?;
+    for row in drawing.panels.chunks(columns) {
+        for (column, panel) in row.iter().enumerate() {
+            let left = column as f64 * wide;
+            let frame = Frame {
+                left: left + LEFT,
+                right: left + wide - RIGHT,
+                top: top + ABOVE,
+                bottom: top + ABOVE + f64::from(drawing.height),
+            };
+            paint_panel(panel, frame, canvas)?;
+        }
+        top += height(drawing, row);
     }
     Ok(())
 }
@@ -143,7 +151,10 @@ fn paint_panel<B: DrawingBackend>(
         let y = frame.y(axis.at(*limit));
         dashes((frame.left, y), (frame.right, y), canvas)?;
         let ink = Ink { colour: colours::LIMIT, ..SMALL };
-        canvas.words(word, (frame.right - 2.0, y - 8.0), Hold::Right, ink)?;
+        // On white, so that what lies below does not run through it.
+        let left = frame.right - 4.0 - width(word, ink);
+        canvas.block((left - 2.0, y - 15.0), (frame.right, y - 2.0), plotters::style::WHITE)?;
+        canvas.words(word, (left, y - 8.5), Hold::Left, ink)?;
     }
     canvas.line(&[(frame.left, frame.bottom), (frame.right, frame.bottom)], colours::INK, 1.0)
 }
@@ -246,11 +257,15 @@ fn reliability<B: DrawingBackend>(
         let (x, y) = (frame.x(*predicted), frame.y(axis.at(truly.value)));
         whisker(x, (frame.y(axis.at(truly.low)), frame.y(axis.at(truly.high))), canvas)?;
         canvas.disc((x, y), 4.5, colours::of(0))?;
-        // Away from the diagonal and the middle.
-        let (hold, aside) = if *predicted > 0.5 { (Hold::Right, -9.0) } else { (Hold::Left, 9.0) };
-        let lift = if *predicted > 0.5 { -8.0 } else { 8.0 };
-        let lift = if y + lift > frame.bottom - 6.0 { -8.0 } else { lift };
-        canvas.words(&format!("n = {count}"), (x + aside, y + lift), hold, SMALL)?;
+        let hold = match *predicted {
+            ..0.1 => Hold::Left,
+            0.9.. => Hold::Right,
+            _ => Hold::Middle,
+        };
+        // Above the interval, where nothing else is.
+        let above = (frame.y(axis.at(truly.high)) - 9.0).max(frame.top + 6.0);
+        let aside = if above > frame.top + 6.0 { 0.0 } else { -8.0 };
+        canvas.words(&format!("n = {count}"), (x + aside, above), hold, SMALL)?;
     }
     Ok(())
 }
