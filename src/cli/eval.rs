@@ -90,6 +90,11 @@ pub enum ModelCommand {
     Accuracy(ModelArgs),
     /// Say how far predicted counterfactuals are from the true ones, and how often the intervals hold them
     Calibration(ModelArgs),
+    /// Say how soon a model is accurate again after services were added, updated and removed, and what each
+    /// way of training again takes (social-network only)
+    Current(ModelArgs),
+    /// Say what is left of the accuracy where the application is measured badly
+    Robust(ModelArgs),
 }
 
 /// `sagetop eval model`.

@@ -1,6 +1,7 @@
 //! Root causes: what is normal, what is unusual, counterfactuals, and the verdict.
 
 mod abduction;
+mod caches;
 pub mod counterfactual;
 pub mod evidence;
 mod inherited;

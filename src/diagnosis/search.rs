@@ -15,6 +15,11 @@ use crate::gvae::Gvae;
 const POOL: usize = 8;
 /// A suspect that takes away this share of the excess is to blame alone.
 const NEARLY_ALL: f64 = 0.75;
+/// A suspect that takes away this share of the excess …
+const ALMOST: f64 = 0.85;
+/// … and is predicted to leave at most so many times the objective is preferred to a larger set that meets
+/// it: predictions are not more exact than that.
+const NEAR: f64 = 1.16;
 /// Where no set suffices, one that takes away this share is still the main cause.
 const MAIN_SHARE: f64 = 0.5;
 /// A second culprit has to be this many times as slow as what is unusual …
@@ -174,6 +179,11 @@ impl Search<'_> {
         unit.outcome.p_slo_met >= self.question.settings.threshold
     }
 
+    /// Whether it suffices as far as anybody can tell, and next to nothing is left for another.
+    fn nearly(&self, unit: &Unit) -> bool {
+        unit.outcome.quantile_ms <= NEAR * self.question.objective_ms && self.removed(unit) >= ALMOST
+    }
+
     /// Share of what is above the usual latency that goes with the unit.
     fn removed(&self, unit: &Unit) -> f64 {
         let excess = (self.question.observed_ms - self.question.normal_ms).max(1e-9);
@@ -231,6 +241,9 @@ pub fn blame(world: &World, suspects: &[Suspect], question: &Question) -> Result
     let machines = search.machines()?;
     if let Some(machine) = machines.first().filter(|machine| search.enough(machine)) {
         return Ok(found(machine));
+    }
+    if let Some(single) = singles.iter().filter(|single| search.nearly(single)).min_by_key(|s| s.members[0]) {
+        return Ok(found(single));
     }
     let units: Vec<Unit> = machines.iter().chain(&singles).cloned().collect();
     let Some(best) = units.iter().min_by(|a, b| helps(a, b)) else {

@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::Result;
 
+use super::caches;
 use super::counterfactual::{Intervention, Reset, World};
 use super::evidence::{Evidence, Finding};
 use super::machines::{self, Machine};
 use super::resources::{Blame, resources};
 use crate::causal::Cbn;
-use crate::domain::{Entity, NodeName, Resource, ServiceName, Tells};
+use crate::domain::{Clean, Entity, NodeName, Resource, ServiceName, Tells};
 
 /// A reset that removes less than this share of all slowness changes nothing that could be told from noise.
 const NOTICED: f64 = 0.02;
@@ -98,6 +99,9 @@ pub fn suspects(setting: Setting, evidence: &Evidence, world: &World) -> Result<
     }
     for i in 0..all.len() {
         takers(setting, evidence, i, &mut all);
+    }
+    for (store, cache) in caches::missing(cbn, evidence) {
+        misses(evidence, store, cache, unusual, &mut all);
     }
     for suspect in &mut all {
         let here = placement.get(&suspect.service).into_iter().flatten();
@@ -192,15 +196,37 @@ fn takers(setting: Setting, evidence: &Evidence, i: usize, all: &mut [Suspect]) 
         })
         .collect();
     for j in victims {
-        let (name, reset, symptom) = (all[j].service.clone(), all[j].reset.clone(), all[j].symptom);
-        all[i].victims.push(name);
-        all[i].reset.extend(reset);
-        all[i].symptom = all[i].symptom.max(symptom);
-        all[i].explained = all[i].explained.max(all[j].explained);
+        suffers(all, j, i);
     }
     if !all[i].victims.is_empty() {
         Blame::put_first(&mut all[i].resources, Resource::Disk, use_);
     }
+}
+
+/// A store that is slow because a cache in front of it misses is the cache's victim.
+fn misses(evidence: &Evidence, store: &ServiceName, cache: &ServiceName, unusual: f64, all: &mut [Suspect]) {
+    let place = |service: &ServiceName| all.iter().position(|suspect| suspect.service == *service);
+    let (Some(victim), Some(taker), Some(load)) = (place(store), place(cache), caches::load(evidence, store))
+    else {
+        return;
+    };
+    if all[victim].symptom < unusual {
+        return;
+    }
+    all[taker].own = all[taker].own.max(all[victim].own);
+    suffers(all, victim, taker);
+    let what = Clean::new(&format!("{} of {store}", load.what));
+    let asked = Finding { resource: Resource::Memory, what, ..load.clone() };
+    Blame::put_first(&mut all[taker].resources, Resource::Memory, asked);
+}
+
+/// What is slow about a victim is the doing of another: its return to normal is the victim's as well.
+fn suffers(all: &mut [Suspect], victim: usize, taker: usize) {
+    let Suspect { service, reset, symptom, explained, .. } = all[victim].clone();
+    all[taker].victims.push(service);
+    all[taker].reset.extend(reset);
+    all[taker].symptom = all[taker].symptom.max(symptom);
+    all[taker].explained = all[taker].explained.max(explained);
 }
 
 /// Names the machine as the reason.

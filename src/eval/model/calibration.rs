@@ -65,6 +65,7 @@ pub struct Calibration {
 pub fn calibrate(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Calibration, EvalError> {
     let ground = ground_of(plan, runtime, tell)?;
     tell.say("cases");
+    tell.cases(plan.cases);
     let predictions = each(plan.cases, plan.threads, |index| {
         let case = Case::open(&ground, plan.seed + index as u64)?;
         let (verdict, _) = case.ask()?;

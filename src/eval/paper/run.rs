@@ -166,6 +166,7 @@ mod tests {
 
     impl Tell for Silent {
         fn say(&self, _: &str) {}
+        fn cases(&self, _: usize) {}
         fn case(&self) {}
     }
 

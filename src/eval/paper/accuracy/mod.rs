@@ -105,7 +105,7 @@ fn measure_app(
     tell.say("the others' answers");
     fill(&owned(rest), settings.threads, ledger, tell, |index| {
         let case = Case::open(&ground, seeds[index])?;
-        let by_method = others.ask(&case.picture()?)?;
+        let by_method = others.ask(&case.picture()?.1)?;
         let by_method = by_method.into_iter().map(|(name, reply)| (name, short(reply)));
         Ok(Replies {
             truth: truth(&case),

@@ -17,8 +17,7 @@ use super::train::MINUTES;
 use crate::domain::{Column, Entity, NoProgress, Pool};
 use crate::engine::{self, Engine, Picture};
 use crate::eval::model::EvalError;
-use crate::eval::model::case::copy;
-use crate::eval::model::ground::{END_S, Ground, epoch_ns, moment};
+use crate::eval::model::ground::{Ground, copy, epoch_ns, moment};
 use crate::eval::model::others::Others;
 use crate::eval::model::score::{Named, named};
 use crate::eval::paper::PaperError;
@@ -117,7 +116,7 @@ pub struct Scene<'a> {
 /// The lab or the engine failed.
 pub fn drive(scene: &Scene<'_>, driver: &Driver, others: &Others) -> Result<Drive, PaperError> {
     let Ground { app, cluster, runtime, .. } = scene.ground;
-    let started = END_S + LATER_S;
+    let started = scene.ground.end_s + LATER_S;
     let epoch_ns = epoch_ns(started, 0);
     let measurement = Measurement { epoch_ns, ..scene.ground.measurement.clone() };
     let (settings, faults) = (scene.settings.clone(), scene.faults.clone());
