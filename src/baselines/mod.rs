@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod method;
+pub mod pc;
 pub mod rules;
 pub mod stats;
 pub mod table;
