@@ -18,6 +18,19 @@ pub fn moments(values: &[f64]) -> Option<(f64, f64)> {
     Some((centre, variance.sqrt()))
 }
 
+/// First quartile, median and third quartile of what is there, interpolated.
+pub fn quartiles(values: &[f64]) -> Option<(f64, f64, f64)> {
+    let mut sorted = Vec::from_iter(known(values));
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    let at = |share: f64| {
+        let place = share * last as f64;
+        let (low, high) = (place.floor() as usize, place.ceil() as usize);
+        sorted[low] + (sorted[high] - sorted[low]) * place.fract()
+    };
+    Some((at(0.25), at(0.5), at(0.75)))
+}
+
 /// Pearson's correlation of two columns over the rows that both have; `None` if one of them stands still.
 pub fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
     let pairs = a.iter().zip(b).filter(|(a, b)| a.is_finite() && b.is_finite());
@@ -42,5 +55,8 @@ mod tests {
         assert_eq!(correlation(&[1.0, 1.0], &[2.0, 4.0]), None);
         assert_eq!(moments(&[1.0, f64::NAN, 3.0]), Some((2.0, 1.0)));
         assert_eq!(moments(&[f64::NAN]), None);
+        assert_eq!(quartiles(&[5.0, 1.0, f64::NAN, 2.0, 4.0, 3.0]), Some((2.0, 3.0, 4.0)));
+        assert_eq!(quartiles(&[1.0, 2.0]), Some((1.25, 1.5, 1.75)));
+        assert_eq!(quartiles(&[]), None);
     }
 }

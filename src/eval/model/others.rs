@@ -114,14 +114,14 @@ impl Others {
     /// One of them says nothing.
     pub fn ask(&self, picture: &Picture) -> Result<BTreeMap<String, Reply>, EvalError> {
         let question = self.asked.about(picture);
-        let reply = |method: &Box<dyn Method>| {
+        let reply = |method: &dyn Method| {
             let answer = method.answer(&question)?;
             let ranking = answer.ranking.into_iter();
             let ranking = ranking.map(|ranked| (ranked.service.as_str().to_owned(), ranked.score));
             let reply = Reply { ranking: ranking.collect(), blamed: answer.blamed.as_ref().map(named) };
             Ok((method.name().to_owned(), reply))
         };
-        self.methods.iter().map(reply).collect()
+        self.methods.iter().map(|method| reply(method.as_ref())).collect()
     }
 
     /// Their settings by name.
