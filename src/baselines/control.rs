@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::method::{Answer, Method, MethodError, Question};
 use crate::diagnosis::metric::{MetricModel, since_gap};
 use crate::diagnosis::reference::{kind_of, load_of, rolling};
 use crate::diagnosis::tail::{Tail, surprise};
@@ -17,6 +18,28 @@ use crate::gvae::LatencyScale;
 use crate::windows::Frame;
 
 type Scores = BTreeMap<ServiceName, BTreeMap<Resource, f64>>;
+
+/// [`control()`] as a method.
+#[derive(Clone, Copy, Debug)]
+pub struct Control {
+    /// Least surprise of a metric that makes a slow latency its symptom.
+    pub unusual: f64,
+}
+
+impl Method for Control {
+    fn name(&self) -> &'static str {
+        "control"
+    }
+
+    fn settings(&self) -> String {
+        format!("unusual from {}", self.unusual)
+    }
+
+    fn answer(&self, question: &Question<'_>) -> Result<Answer, MethodError> {
+        let (ranking, _) = control(question.kinds, question.frame, question.diagnosed, self.unusual);
+        Ok(Answer { ranking, blamed: None })
+    }
+}
 
 /// Services and (service, resource) pairs, most suspect first, for the last `span` windows of
 /// `frame`; the windows before them are what is normal. `unusual` is the least surprise of a

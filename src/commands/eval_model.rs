@@ -25,7 +25,8 @@ pub fn run(global: &Global, what: &ModelCommand, out: &mut Output) -> Result<Exi
             let all = each_app(global, args, out, measure, |measured: &Accuracy| &measured.outcomes)?;
             if !out.json() {
                 all.iter().try_for_each(|measured| writeln!(out, "{measured}"))?;
-                writeln!(out, "{}\n{}", model::report::methods(&all), model::report::kinds(&all))?;
+                let report = (model::report::methods(&all), model::report::settings(&all));
+                writeln!(out, "{}\n{}\n{}", report.0, report.1, model::report::kinds(&all))?;
             }
         }
         ModelCommand::Calibration(args) => {
@@ -105,6 +106,7 @@ fn each_app<T: Serialize, L: Serialize>(
             nodes: args.nodes,
             seed: args.seed,
             cases: args.scenarios,
+            labels: args.labels,
             threads: args.threads.unwrap_or_else(threads),
             work: work.clone(),
         };

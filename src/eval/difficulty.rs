@@ -8,8 +8,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::Serialize;
 
-use super::observe::{ROW_S, Table, observe};
-use super::rules::Rule;
+use super::observe::{ROW_S, observe};
+use crate::baselines::rules::Rule;
+use crate::baselines::table::Table;
 use crate::domain::Resource;
 use crate::lab::app::Application;
 use crate::lab::cluster::Cluster;

@@ -1,11 +1,11 @@
 //! What monitoring shows of a scenario: one row a quarter of a minute, one column per service and
 //! signal, made from the scraped samples as a dashboard would make them.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use crate::baselines::table::{CPU, SERVER, Signal, Table};
 use crate::lab::app::Application;
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
@@ -20,12 +20,8 @@ const SCRAPE_S: f64 = 5.0;
 /// Length of a row in seconds.
 pub const ROW_S: f64 = 15.0;
 
-/// Mean time from the start to the end of the work on calls, in seconds.
-pub const SERVER: &str = "server latency";
-/// The same as callers see it.
+/// Mean time from request sent to response received, in seconds.
 const CLIENT: &str = "client latency";
-/// CPU usage in cores.
-pub const CPU: &str = m::CPU_USAGE.name;
 
 /// Counters of containers, shown as rates.
 const COUNTERS: [&str; 15] = [
@@ -47,38 +43,6 @@ const COUNTERS: [&str; 15] = [
 ];
 /// Gauges of containers.
 const GAUGES: [&str; 3] = [m::WORKING_SET.name, m::THREADS.name, m::LLC.name];
-
-/// Of which service, and what.
-pub type Signal = (String, Cow<'static, str>);
-
-/// Signals over rows; NaN where nothing is known.
-#[derive(Clone, Debug, Default)]
-pub struct Table {
-    /// Values by signal, one a row.
-    pub columns: BTreeMap<Signal, Vec<f64>>,
-}
-
-impl Table {
-    /// The column of a service's signal.
-    pub fn column(&self, service: &str, signal: &str) -> Option<&[f64]> {
-        self.columns.get(&(service.to_owned(), Cow::Owned(signal.to_owned()))).map(Vec::as_slice)
-    }
-
-    /// The first rows.
-    pub fn first(&self, rows: usize) -> Self {
-        let first = |values: &Vec<f64>| values.iter().copied().take(rows).collect();
-        Self {
-            columns: self.columns.iter().map(|(signal, values)| (signal.clone(), first(values))).collect(),
-        }
-    }
-
-    /// These rows of all columns behind the rows that are there.
-    pub fn extend(&mut self, other: &Self) {
-        for (signal, values) in &other.columns {
-            self.columns.entry(signal.clone()).or_default().extend(values);
-        }
-    }
-}
 
 /// Simulates up to the last of `rows` (their starts in seconds) and reads what was scraped.
 ///
@@ -132,7 +96,8 @@ impl Reader<'_> {
         for series in self.samples.all() {
             let name = series.labels.get(METRIC_NAME);
             let known = |names: &[&'static str]| names.iter().copied().find(|known| *known == name);
-            if let (Some(signal), Some(service)) = (known(&COUNTERS), self.owner(series)) {
+            if let (Some(counter), Some(service)) = (known(&COUNTERS), self.owner(series)) {
+                let signal = if counter == m::CPU_USAGE.name { CPU } else { counter };
                 add((service, signal.into()), self.rates(series), false);
             } else if let (Some(signal), Some(service)) = (known(&GAUGES), self.owner(series)) {
                 add((service, signal.into()), self.means(series), false);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::difficulty::{Difficulty, Outcome};
-use super::rules::Rule;
+use crate::baselines::rules::Rule;
 
 impl fmt::Display for Difficulty {
     /// A table in Markdown.

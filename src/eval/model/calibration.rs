@@ -24,7 +24,7 @@ const WINDOW_S: u64 = 60;
 /// A tail that changes by less is taken as unchanged: nothing was predicted about it.
 const CHANGE: f64 = 0.05;
 /// Bounds of the bins of P(SLO met).
-const BINS: [f64; 6] = [0.0, 0.1, 0.3, 0.7, 0.9, 1.0];
+pub const BINS: [f64; 6] = [0.0, 0.1, 0.3, 0.7, 0.9, 1.0];
 
 /// One prediction and what is true.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,7 +77,11 @@ pub fn calibrate(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Calib
     Ok(Calibration { schema: SCHEMA, app: plan.app.name.to_string(), split: plan.split(), predictions })
 }
 
-fn of_case(ground: &Ground, case: &Case, verdict: &Verdict) -> Result<Vec<Prediction>, EvalError> {
+/// What a verdict predicts about an incident, and what is true, where either says that the tail changes.
+///
+/// # Errors
+/// The lab failed, or what it says cannot be kept.
+pub fn of_case(ground: &Ground, case: &Case, verdict: &Verdict) -> Result<Vec<Prediction>, EvalError> {
     let path = case.folder().join("tails.json");
     let kept = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
     let mut tails: BTreeMap<String, f64> = kept.unwrap_or_default();

@@ -177,11 +177,11 @@ impl<'a> Case<'a> {
         let ports = self.ground.ports.lock().unwrap_or_else(PoisonError::into_inner);
         let archive = runtime.block_on(Archive::open(&world.stores(), *ports))?;
         let engine = self.ground.engine(&cache)?;
-        let fetched = runtime.block_on(engine.fetch(moment(at), engine::now(), &NoProgress));
+        let fetched = runtime.block_on(engine.fetch(self.at(), engine::now(), &NoProgress));
         drop(engine);
         runtime.block_on(archive.close());
         drop(ports);
-        fetched.map_err(|source| self.ground.failed(&format!("incident {}", self.truth.seed), source))?;
+        fetched.map_err(|source| self.failed(source))?;
         write(&self.done(), b"")
     }
 
@@ -197,7 +197,7 @@ impl<'a> Case<'a> {
     pub fn picture(&self) -> Result<(Arc<Engine>, Picture), EvalError> {
         let engine: Arc<Engine> = self.ground.engine(&self.cache())?;
         let picture = self.ground.runtime.block_on(engine.picture(self.at()));
-        let picture = picture.map_err(|source| self.ground.failed("windows", source))?;
+        let picture = picture.map_err(|source| self.failed(source))?;
         Ok((engine, picture))
     }
 
@@ -214,7 +214,10 @@ impl<'a> Case<'a> {
             let verdict = engine.explain(&slo, at, fetched, Arc::new(NoProgress)).await?;
             Ok((verdict, engine.picture(at).await?))
         };
-        let what = format!("incident {}", self.truth.seed);
-        self.ground.runtime.block_on(ask).map_err(|source| self.ground.failed(&what, source))
+        self.ground.runtime.block_on(ask).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: engine::EngineError) -> EvalError {
+        self.ground.failed(&format!("incident {}", self.truth.seed), source)
     }
 }

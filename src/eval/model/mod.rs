@@ -24,6 +24,7 @@ pub mod variants;
 
 use std::path::PathBuf;
 
+use crate::baselines::MethodError;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::lab::app::AppError;
@@ -56,6 +57,12 @@ pub enum EvalError {
     /// The configuration written for a lab.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The configuration has no objective.
+    #[error("the configuration of this lab has no objective: nothing can be asked")]
+    NoSlo,
+    /// One of the other methods.
+    #[error(transparent)]
+    Method(#[from] MethodError),
     /// No verdict.
     #[error("{what}: {source}")]
     Engine {

@@ -1,92 +1,165 @@
-//! What else could have been asked, on the same windows: the control without a model, and naive rules.
+//! What else could have been asked, on the same windows: the methods of [`crate::baselines`].
 //!
-//! They rank services and blame nobody. To compare, they get their best chance: the first services are
+//! Some blame by themselves. Those that only rank get their best chance: the first services are
 //! blamed, at most so many, whose score reaches a share of the first one's, and both numbers are those
 //! that are right most often on the very cases they are judged on.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 
+use super::EvalError;
+use super::case::{Case, Truth};
+use super::ground::{Conditions, Ground};
+use super::run::{LAST_TUNING, Plan, Tell};
 use super::score::Named;
-use crate::baselines::control;
+use crate::baselines::{self, Blamed, Labelled, Method, Question};
 use crate::diagnosis::FeatureKinds;
-use crate::domain::{Column, Entity, Party, Pool, Quantile, ServiceName, Side, Stat};
-use crate::eval::observe::{CPU, SERVER, Table};
-use crate::eval::rules::Rule;
-use crate::telemetry::Catalogue;
-use crate::windows::Frame;
+use crate::domain::{Resource, ServiceName, Slo};
+use crate::engine::Picture;
+use crate::eval::difficulty::each;
 
 /// Services with their scores, most suspect first.
 pub type Ranking = Vec<(String, f64)>;
 
-/// Windows diagnosed, and healthy ones before them.
-const DIAGNOSED: usize = 5;
-const BEFORE: usize = 11;
-/// Median latencies stand for mean ones.
-const MEDIAN: Quantile = Quantile(500);
-
-/// The rankings of all other methods for the last windows of `frame`.
-pub fn rankings(
-    frame: &Frame,
-    catalogue: &Catalogue,
-    entry: &str,
-    unusual: f64,
-) -> BTreeMap<String, Ranking> {
-    let kinds = FeatureKinds::of(catalogue);
-    let (services, _) = control(&kinds, frame, DIAGNOSED, unusual);
-    let services = services.into_iter().map(|ranked| (ranked.service.as_str().to_owned(), ranked.score));
-    let mut all = BTreeMap::from([("control".to_owned(), services.collect())]);
-    let table = table(frame);
-    let life = frame.len().saturating_sub(DIAGNOSED + BEFORE);
-    let (history, life) = (rows(&table, 0..life), rows(&table, life..frame.len()));
-    let incident = BEFORE.min(frame.len())..frame.len().min(BEFORE + DIAGNOSED);
-    for rule in Rule::ALL {
-        all.insert(rule.word().to_owned(), rule.rank(&history, &life, incident.clone(), entry));
-    }
-    all
+/// What a method says of a case.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Services with their scores, most suspect first.
+    pub ranking: Ranking,
+    /// Whom it blames; `None` if it only ranks.
+    pub blamed: Option<Vec<Named>>,
 }
 
-/// The windows as the rules want them.
-fn table(frame: &Frame) -> Table {
-    let mut table = Table::default();
-    for (column, values) in &frame.columns {
-        let (service, signal): (&ServiceName, String) = match column {
-            Column::Metric { entity: Entity::Service(service), feature, pool: Pool::Mean } => {
-                let name = feature.as_str();
-                (service, if name == "cpu_usage" { CPU.to_owned() } else { name.to_owned() })
-            }
-            Column::Metric { entity: Entity::Channel { caller, callee }, feature, .. } => {
-                (callee, format!("{feature} from {caller}"))
-            }
-            Column::Latency { rpc, side: Side::Server, stat: Stat::Quantile(MEDIAN) } => {
-                let Some(service) = rpc.callee.service() else { continue };
-                (service, SERVER.to_owned())
-            }
-            Column::Latency { rpc, side: Side::Client, stat: Stat::Quantile(MEDIAN) } => match &rpc.caller {
-                Party::Service(caller) => {
-                    let Some(service) = rpc.callee.service() else { continue };
-                    (service, format!("client latency of {caller}"))
-                }
-                // The users' latency is the entry's own.
-                Party::User => {
-                    let Some(service) = rpc.callee.service() else { continue };
-                    (service, SERVER.to_owned())
-                }
-                Party::Any => continue,
-            },
-            _ => continue,
+/// All methods, ready to be asked.
+pub struct Others {
+    methods: Vec<Box<dyn Method>>,
+    asked: Asked,
+}
+
+/// What is asked about every case.
+struct Asked {
+    kinds: FeatureKinds,
+    slo: Slo,
+    diagnosed: usize,
+}
+
+impl Asked {
+    fn about<'a>(&'a self, picture: &'a Picture) -> Question<'a> {
+        Question {
+            frame: &picture.frame,
+            diagnosed: self.diagnosed,
+            graph: &picture.graph,
+            kinds: &self.kinds,
+            slo: &self.slo,
+        }
+    }
+}
+
+impl Others {
+    /// All methods; those that need labels are shown `plan.labels` cases of the seeds to develop with that
+    /// are not among those that are judged, and are left out where that is none.
+    ///
+    /// # Errors
+    /// The lab or the engine failed, or a method learned nothing.
+    pub fn new(ground: &Ground, plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Self, EvalError> {
+        let context = ground.config.context(None)?;
+        let slo = context.slos.first().ok_or(EvalError::NoSlo)?.clone();
+        let (window, length) = (ground.config.diagnosis.window, ground.config.windows.length);
+        let diagnosed = (window.as_secs() / length.as_secs().max(1)).max(1) as usize;
+        let asked = Asked { kinds: FeatureKinds::of(&context.catalogue), slo, diagnosed };
+        let mut others = Self { methods: baselines::all(ground.config.diagnosis.unusual), asked };
+        let seeds = labelled(plan);
+        if seeds.is_empty() {
+            others.methods.retain(|method| !method.needs_labels());
+        }
+        if others.methods.iter().any(|method| method.needs_labels()) {
+            others.learn(&seeds, plan, runtime, tell)?;
+        }
+        Ok(others)
+    }
+
+    fn learn(
+        &mut self,
+        seeds: &[u64],
+        plan: &Plan,
+        runtime: &Handle,
+        tell: &dyn Tell,
+    ) -> Result<(), EvalError> {
+        let ground = {
+            let conditions = Conditions::default();
+            Ground::open(plan.app.clone(), plan.nodes, LABELS_GROUND, conditions, &plan.work, runtime, tell)?
         };
-        let values = values.iter().map(|value| f64::from(*value));
-        // Of several callers' views the first one counts.
-        table.columns.entry((service.as_str().to_owned(), signal.into())).or_insert_with(|| values.collect());
+        tell.say("labelled cases");
+        let known = each(seeds.len(), plan.threads, |index| {
+            let case = Case::open(&ground, seeds[index])?;
+            Ok::<_, EvalError>((case.picture()?.1, truth(&case.truth)))
+        })?;
+        let cases = known.iter().map(|(picture, truth)| {
+            let question = self.asked.about(picture);
+            Labelled { question, truth: truth.clone() }
+        });
+        let cases = Vec::from_iter(cases);
+        for method in self.methods.iter_mut().filter(|method| method.needs_labels()) {
+            tell.say(&format!("{} learns", method.name()));
+            method.learn(&cases)?;
+        }
+        Ok(())
     }
-    table
+
+    /// What all of them say.
+    ///
+    /// # Errors
+    /// One of them says nothing.
+    pub fn ask(&self, picture: &Picture) -> Result<BTreeMap<String, Reply>, EvalError> {
+        let question = self.asked.about(picture);
+        let reply = |method: &dyn Method| {
+            let answer = method.answer(&question)?;
+            let ranking = answer.ranking.into_iter();
+            let ranking = ranking.map(|ranked| (ranked.service.as_str().to_owned(), ranked.score));
+            let reply = Reply { ranking: ranking.collect(), blamed: answer.blamed.as_ref().map(named) };
+            Ok((method.name().to_owned(), reply))
+        };
+        self.methods.iter().map(|method| reply(method.as_ref())).collect()
+    }
+
+    /// Their settings by name.
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        self.methods.iter().map(|method| (method.name().to_owned(), method.settings())).collect()
+    }
 }
 
-fn rows(table: &Table, range: std::ops::Range<usize>) -> Table {
-    let cut = |values: &Vec<f64>| values.get(range.clone()).unwrap_or_default().to_vec();
-    Table { columns: table.columns.iter().map(|(signal, values)| (signal.clone(), cut(values))).collect() }
+/// Labels come from the history that is there to develop with.
+const LABELS_GROUND: u64 = 1;
+
+/// Seeds of the cases to learn from: the first to develop with that are not judged.
+fn labelled(plan: &Plan) -> Vec<u64> {
+    let judged = plan.seed..plan.seed + plan.cases as u64;
+    (1..=LAST_TUNING).filter(|seed| !judged.contains(seed)).take(plan.labels).collect()
+}
+
+/// What is to blame, as methods may say it.
+fn truth(truth: &Truth) -> Blamed {
+    let to_blame = || truth.causes.iter().map(|blame| &blame.cause);
+    if !truth.causes.is_empty() && to_blame().all(|cause| cause.resource == Resource::Load) {
+        return Blamed::Load;
+    }
+    let services = to_blame().filter(|cause| cause.resource != Resource::Load);
+    let mut services = Vec::from_iter(services.map(|cause| ServiceName::new(&cause.service)));
+    services.dedup();
+    Blamed::Services(services)
+}
+
+fn named(blamed: &Blamed) -> Vec<Named> {
+    match blamed {
+        Blamed::Load => vec![Named { service: String::new(), node: None, resource: Some(Resource::Load) }],
+        Blamed::Services(services) => {
+            let named =
+                |service: &ServiceName| Named { service: service.to_string(), node: None, resource: None };
+            services.iter().map(named).collect()
+        }
+    }
 }
 
 /// From a ranking to blame.

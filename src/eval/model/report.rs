@@ -5,13 +5,15 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::others::{Cut, Ranking};
+use super::others::{Cut, Reply};
 use super::run::{Outcome, Plan};
 use super::score::{Score, score};
 use crate::domain::VerdictKind;
 
 /// Value of [`Accuracy::schema`].
 pub const SCHEMA: &str = "sagetop.accuracy/1";
+/// Name of the product among the methods.
+pub const PRODUCT: &str = "sagetop";
 /// Quantile of the normal distribution for an interval of 95 %.
 const Z: f64 = 1.96;
 
@@ -33,37 +35,51 @@ pub struct Accuracy {
 /// How one method fared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Method {
-    /// How a ranking was made into blame; `None` for the product, which blames by itself.
+    /// How a ranking was made into blame; `None` for methods that blame by themselves.
     pub cut: Option<Cut>,
+    /// Its settings; empty for the product.
+    pub settings: String,
     /// Case by case.
     pub scores: Vec<Score>,
 }
 
 impl Accuracy {
     /// Judges all methods.
-    pub fn new(plan: &Plan, outcomes: Vec<Outcome>) -> Self {
+    pub fn new(plan: &Plan, settings: BTreeMap<String, String>, outcomes: Vec<Outcome>) -> Self {
         let scores = outcomes.iter().map(|outcome| outcome.score).collect();
-        let mut methods = BTreeMap::from([("sagetop".to_owned(), Method { cut: None, scores })]);
-        let names = outcomes.first().map(|outcome| outcome.others.keys().cloned().collect::<Vec<_>>());
-        for name in names.unwrap_or_default() {
-            let tuned = Cut::all().map(|cut| judged(&outcomes, &name, cut));
-            let right = |method: &Method| method.scores.iter().filter(|score| score.services).count();
-            // The first of the best, which blames fewest.
-            let best = tuned.reduce(|best, next| if right(&next) > right(&best) { next } else { best });
-            methods.extend(best.map(|best| (name, best)));
+        let product = Method { cut: None, settings: String::new(), scores };
+        let mut methods = BTreeMap::from([(PRODUCT.to_owned(), product)]);
+        for (name, settings) in settings {
+            let method = Method { settings, ..best(&outcomes, &name) };
+            methods.insert(name, method);
         }
         Self { schema: SCHEMA, app: plan.app.name.to_string(), split: plan.split(), methods, outcomes }
     }
 }
 
-fn judged(outcomes: &[Outcome], name: &str, cut: Cut) -> Method {
-    let none = Ranking::new();
+/// The scores of a method, with the best cut if it only ranks.
+fn best(outcomes: &[Outcome], name: &str) -> Method {
+    let ranks = |outcome: &Outcome| outcome.others.get(name).is_some_and(|reply| reply.blamed.is_none());
+    let as_is = judged(outcomes, name, None);
+    if !outcomes.iter().any(ranks) {
+        return as_is;
+    }
+    let tuned = Cut::all().map(|cut| judged(outcomes, name, Some(cut)));
+    let right = |method: &Method| method.scores.iter().filter(|score| score.services).count();
+    // The first of the best, which blames fewest.
+    tuned.reduce(|best, next| if right(&next) > right(&best) { next } else { best }).unwrap_or(as_is)
+}
+
+fn judged(outcomes: &[Outcome], name: &str, cut: Option<Cut>) -> Method {
+    let none = Reply::default();
     let scores = outcomes.iter().map(|outcome| {
-        let ranking = outcome.others.get(name).unwrap_or(&none);
-        let services = Vec::from_iter(ranking.iter().map(|(service, _)| service.clone()));
-        score(outcome.truth.sets(), &cut.blamed(ranking), &services)
+        let reply = outcome.others.get(name).unwrap_or(&none);
+        let services = Vec::from_iter(reply.ranking.iter().map(|(service, _)| service.clone()));
+        let cut = || cut.map(|cut| cut.blamed(&reply.ranking)).unwrap_or_default();
+        let blamed = reply.blamed.clone().unwrap_or_else(cut);
+        score(outcome.truth.sets(), &blamed, &services)
     });
-    Method { cut: Some(cut), scores: scores.collect() }
+    Method { cut, settings: String::new(), scores: scores.collect() }
 }
 
 /// A share with its 95 % interval by Wilson (1927).
@@ -102,8 +118,8 @@ fn row(f: &mut fmt::Formatter<'_>, app: &str, name: &str, method: &Method) -> fm
     let found = scores.iter().map(|score| score.found).sum();
     let resources = scores.iter().map(|score| score.resources).sum();
     let nodes = Vec::from_iter(scores.iter().filter_map(|score| score.node));
-    let only = method.cut.is_some();
-    let of_product = |text: String| if only { "–".to_owned() } else { text };
+    // The others name services only.
+    let of_product = |text: String| if name == PRODUCT { text } else { "–".to_owned() };
     writeln!(
         f,
         "| `{app}` | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
@@ -133,7 +149,7 @@ pub fn methods(all: &[Accuracy]) -> impl fmt::Display + '_ {
         for accuracy in all {
             // The product first.
             let mut ordered = Vec::from_iter(&accuracy.methods);
-            ordered.sort_by_key(|(_, method)| method.cut.is_some());
+            ordered.sort_by_key(|(name, _)| *name != PRODUCT);
             for (name, method) in ordered {
                 row(f, &accuracy.app, name, method)?;
                 let sum = Method { scores: Vec::new(), ..method.clone() };
@@ -142,10 +158,29 @@ pub fn methods(all: &[Accuracy]) -> impl fmt::Display + '_ {
         }
         if all.len() > 1 {
             let mut ordered = Vec::from_iter(&together);
-            ordered.sort_by_key(|(_, method)| method.cut.is_some());
+            ordered.sort_by_key(|(name, _)| **name != PRODUCT);
             ordered.into_iter().try_for_each(|(name, method)| row(f, "all", name, method))?;
         }
         Ok(())
+    })
+}
+
+/// The settings of the other methods, over several applications.
+pub fn settings(all: &[Accuracy]) -> impl fmt::Display + '_ {
+    fmt::from_fn(move |f| {
+        let mut known: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+        for accuracy in all {
+            for (name, method) in accuracy.methods.iter().filter(|(_, method)| !method.settings.is_empty()) {
+                known.entry((name, &method.settings)).or_default().push(format!("`{}`", accuracy.app));
+            }
+        }
+        writeln!(f, "| method | settings | in |")?;
+        writeln!(f, "|---|---|---|")?;
+        known.iter().try_for_each(|((name, settings), apps)| {
+            let everywhere = apps.len() == all.len();
+            let apps = if everywhere { "all".to_owned() } else { apps.join(", ") };
+            writeln!(f, "| {name} | {settings} | {apps} |")
+        })
     })
 }
 

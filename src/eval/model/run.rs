@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::EvalError;
 use super::case::{Case, Truth};
 use super::ground::{Conditions, Ground};
-use super::others::{Ranking, rankings};
+use super::others::{Others, Reply};
 use super::report::Accuracy;
 use super::score::{Named, Score, named, score};
 use crate::domain::{Verdict, VerdictKind};
@@ -43,6 +43,8 @@ pub struct Plan {
     pub seed: u64,
     /// How many cases.
     pub cases: usize,
+    /// How many labelled cases are shown to the methods that need some.
+    pub labels: usize,
     /// Threads.
     pub threads: usize,
     /// Where grounds and cases are kept.
@@ -76,7 +78,7 @@ pub struct Outcome {
     /// The whole answer.
     pub verdict: Verdict,
     /// What the others say.
-    pub others: BTreeMap<String, Ranking>,
+    pub others: BTreeMap<String, Reply>,
 }
 
 /// Makes the ground and the cases, or takes them from where they are kept, and asks.
@@ -87,15 +89,16 @@ pub struct Outcome {
 /// The lab or the engine failed, or the folder cannot be written.
 pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Accuracy, EvalError> {
     let ground = ground_of(plan, runtime, tell)?;
+    let others = Others::new(&ground, plan, runtime, tell)?;
     tell.say("cases");
     tell.cases(plan.cases);
     let outcomes = each(plan.cases, plan.threads, |index| {
         let case = Case::open(&ground, plan.seed + index as u64)?;
-        let outcome = ask(&ground, &case)?;
+        let outcome = ask(&case, &others)?;
         tell.case();
         Ok::<_, EvalError>(outcome)
     })?;
-    Ok(Accuracy::new(plan, outcomes))
+    Ok(Accuracy::new(plan, others.settings(), outcomes))
 }
 
 /// The ground of a plan's cases.
@@ -121,12 +124,8 @@ pub fn ground_under(
     Ground::open(plan.app.clone(), plan.nodes, seed, conditions, &plan.work, runtime, tell)
 }
 
-fn ask(ground: &Ground, case: &Case) -> Result<Outcome, EvalError> {
+fn ask(case: &Case, others: &Others) -> Result<Outcome, EvalError> {
     let (verdict, picture) = case.ask()?;
-    let context = ground.config.context(None)?;
-    let entry = context.slos.first().map_or("", |slo| slo.service.as_str());
-    let unusual = ground.config.diagnosis.unusual;
-    let others = rankings(&picture.frame, &context.catalogue, entry, unusual);
     let ranking = Vec::from_iter(verdict.ranking.iter().map(|ranked| ranked.service.as_str().to_owned()));
     let blamed = named(&verdict);
     Ok(Outcome {
@@ -136,6 +135,6 @@ fn ask(ground: &Ground, case: &Case) -> Result<Outcome, EvalError> {
         score: score(case.truth.sets(), &blamed, &ranking),
         blamed,
         verdict,
-        others,
+        others: others.ask(&picture)?,
     })
 }

@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::observe::{CPU, SERVER, Table};
+use super::method::{Answer, Method, MethodError, Question};
+use super::stats::{correlation, known, mean};
+use super::table::{CPU, SERVER, Table};
+use crate::domain::{Ranked, ServiceName};
 
 /// A signal that never moves counts as moving by this share of its largest value.
 const STILL: f64 = 0.01;
+/// Windows before those that are asked about that a correlation looks at as well.
+const BEFORE: usize = 11;
 
 /// A rule that names one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -75,15 +80,6 @@ impl Rule {
     }
 }
 
-fn known(values: &[f64]) -> impl Iterator<Item = f64> + Clone {
-    values.iter().copied().filter(|value| value.is_finite())
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-    (count > 0.0).then(|| sum / count)
-}
-
 /// How many standard deviations of `normal` the mean of `now` lies off its mean.
 fn z(normal: &[f64], now: &[f64]) -> Option<f64> {
     let (usual, today) = (mean(known(normal))?, mean(known(now))?);
@@ -93,18 +89,30 @@ fn z(normal: &[f64], now: &[f64]) -> Option<f64> {
     (deviation > 0.0).then(|| (today - usual).abs() / deviation)
 }
 
-/// Pearson's correlation of two columns over the rows that both have.
-fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
-    let pairs = a.iter().zip(b).filter(|(a, b)| a.is_finite() && b.is_finite());
-    let (mean_a, mean_b) = (mean(pairs.clone().map(|(a, _)| *a))?, mean(pairs.clone().map(|(_, b)| *b))?);
-    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
-    for (a, b) in pairs {
-        let (a, b) = (a - mean_a, b - mean_b);
-        ab += a * b;
-        aa += a * a;
-        bb += b * b;
+impl Method for Rule {
+    fn name(&self) -> &'static str {
+        self.word()
     }
-    (aa > 0.0 && bb > 0.0).then(|| ab / (aa * bb).sqrt())
+
+    fn settings(&self) -> String {
+        match self {
+            Self::HighestZ | Self::CpuZ => format!("a still signal moves by {STILL} of its largest value"),
+            Self::LatencyCorrelation | Self::CpuCorrelation => {
+                format!("over the windows asked about and the {BEFORE} before")
+            }
+        }
+    }
+
+    fn answer(&self, question: &Question<'_>) -> Result<Answer, MethodError> {
+        let table = Table::of(question.frame);
+        let (rows, now) = (question.frame.len(), question.now());
+        let life = now.start.saturating_sub(BEFORE);
+        let incident = now.start - life..rows - life;
+        let (history, life) = (table.rows(0..life), table.rows(life..rows));
+        let ranking = self.rank(&history, &life, incident, question.slo.service.as_str());
+        let ranked = |(service, score): (String, f64)| Ranked { service: ServiceName::new(&service), score };
+        Ok(Answer { ranking: ranking.into_iter().map(ranked).collect(), blamed: None })
+    }
 }
 
 #[cfg(test)]
@@ -147,8 +155,6 @@ mod tests {
         assert_eq!(z(&[1.0, f64::NAN, 3.0], &[f64::NAN, 6.0]), Some(4.0));
         assert_eq!(z(&[f64::NAN], &[1.0]), None);
         assert_eq!(z(&[0.0, 0.0], &[0.0]), None);
-        assert_eq!(correlation(&[1.0, f64::NAN, 2.0], &[2.0, 9.0, 4.0]), Some(1.0));
-        assert_eq!(correlation(&[1.0, 1.0], &[2.0, 4.0]), None);
         assert_eq!(Rule::CpuZ.blame(&Table::default(), &Table::default(), 0..1, "web"), None);
     }
 }
