@@ -14,6 +14,7 @@ use crate::config::Dirs;
 use crate::eval::model::ablation::Ablation;
 use crate::eval::model::current::Current;
 use crate::eval::model::robust::Robust;
+use crate::eval::model::sizing::Sizing;
 use crate::eval::model::{self, Accuracy, Calibration, EvalError, Plan, Tell};
 
 /// Runs it.
@@ -44,6 +45,13 @@ pub fn run(global: &Global, what: &ModelCommand, out: &mut Output) -> Result<Exi
             let all = each_app(global, &args, out, measure, |measured: &Current| &measured.trials)?;
             if !out.json() {
                 writeln!(out, "{}", model::current::table(&all))?;
+            }
+        }
+        ModelCommand::Sizing(args) => {
+            let measure = |plan: &Plan, tell: &dyn Tell| model::sizing::measure(plan, runtime.handle(), tell);
+            let all = each_app(global, args, out, measure, |measured: &Sizing| &measured.amounts)?;
+            if !out.json() {
+                writeln!(out, "{}", model::sizing::table(&all))?;
             }
         }
         ModelCommand::Ablation(args) => {
