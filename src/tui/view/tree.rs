@@ -20,9 +20,9 @@ use crate::tui::tree::Row;
 use crate::tui::words;
 
 /// Cells left of the tree for the cursor.
-const GUTTER: u16 = 2;
+pub(super) const GUTTER: u16 = 2;
 
-fn panel_height(body: Rect) -> u16 {
+pub(super) fn panel_height(body: Rect) -> u16 {
     match body.height {
         0..12 => 0,
         _ => 4,
@@ -49,6 +49,9 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     let rows = state.tree.rows();
     if rows.is_empty() {
         return empty(state, theme, body, buf);
+    }
+    if state.shows_graph() {
+        return super::graph::draw(state, theme, body, buf);
     }
     let list = list_area(body);
     let table = paint::indent(list, GUTTER);
@@ -96,18 +99,26 @@ fn columns(widest: usize, marked: usize, width: u16) -> Vec<Column> {
 }
 
 fn title(state: &State, theme: &Theme, cells: usize) -> Line<'static> {
-    let Some(slo) = state.selected_slo() else { return Line::default() };
+    let mut parts = title_parts(state, theme);
+    if let Some(why) = super::graph_obstacle(state).filter(|_| state.as_graph) {
+        parts.push(Part::right(2, vec![span(why, theme.style(Role::Muted))]));
+    }
+    fit(parts, cells, 1)
+}
+
+/// Which SLO it is about, and how that stands.
+pub(super) fn title_parts(state: &State, theme: &Theme) -> Vec<Part> {
+    let Some(slo) = state.selected_slo() else { return Vec::new() };
     let stale = state.picture().staleness(state.now).is_some();
     let style = theme.style(if stale { Role::Stale } else { slos::role(slo.state) });
     let sign = format!("{} {}", state.symbols().slo(slo.state), slo.state.word());
     let now = format::latency(slo.observed_ms);
     let reading = format!("{now}, at most {}", format::latency(Some(slo.objective_ms)));
-    let parts = vec![
+    vec![
         Part::left(9, vec![span(sign, style)]),
         slos::name(&slo.name, state.symbols(), theme),
         Part::left(3, vec![span(reading, Style::new())]).or(vec![span(now, Style::new())]),
-    ];
-    fit(parts, cells, 1)
+    ]
 }
 
 fn name_width(row: &Row) -> usize {
@@ -147,7 +158,7 @@ fn unusual(state: &State) -> f64 {
     state.picture().snapshot.as_ref().map_or(f64::INFINITY, |s| s.unusual)
 }
 
-fn view_of<'s>(state: &'s State, service: &ServiceName) -> Option<&'s ServiceView> {
+pub(super) fn view_of<'s>(state: &'s State, service: &ServiceName) -> Option<&'s ServiceView> {
     state.picture().snapshot.as_ref()?.services.get(service)
 }
 
@@ -225,7 +236,7 @@ fn quantile(reading: Option<Reading>) -> String {
 
 /// The service's own part: known where it calls nobody. Else it is less than what its slowest callee
 /// leaves of it: how often each callee is called, and whether at once, is not known.
-fn own(row: &Row, view: Option<&ServiceView>) -> String {
+pub(super) fn own(row: &Row, view: Option<&ServiceView>) -> String {
     match view.and_then(|v| v.own_ms) {
         Some(_) if row.children == 0 => "all".to_owned(),
         Some(ms) => format!("<{}", format::rough(ms)),
@@ -255,7 +266,7 @@ fn rails(row: &Row, symbols: &Symbols, most: usize) -> String {
 }
 
 /// More about the selected service.
-fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
+pub(super) fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let row = state.tree.rows().iter().find(|r| Some(&r.place) == state.place.as_ref());
     let (Some(row), true) = (row, area.height > 0) else { return };
     let symbols = state.symbols();
