@@ -106,6 +106,8 @@ pub struct CallView {
     pub latency: Readings,
     /// Whether they were measured at the caller.
     pub at_caller: bool,
+    /// End of the newest window in which it was seen.
+    pub seen: Option<Timestamp>,
 }
 
 /// Where requests of users enter, for one SLO.

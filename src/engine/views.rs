@@ -12,7 +12,7 @@ use crate::causal::CallGraph;
 use crate::diagnosis::evidence;
 use crate::diagnosis::verdict::minus;
 use crate::domain::{
-    Clean, Column, Entity, Pool, Quantile, Resource, Rpc, Scope, ServiceName, Side, Slo, Stat,
+    Clean, Column, Entity, Pool, Quantile, Resource, Rpc, Scope, ServiceName, Side, Slo, Stat, Timestamp,
 };
 use crate::gvae::data::median;
 use crate::telemetry::{Catalogue, Feature};
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
             let rpcs = by_edge.get(&(caller, callee))?;
             [(Side::Client, true), (Side::Server, false)].into_iter().find_map(|(side, at_caller)| {
                 let latency = rpcs.iter().find_map(|rpc| self.readings(rpc, side))?;
-                Some(CallView { latency, at_caller })
+                Some(CallView { latency, at_caller, seen: self.seen_last(rpcs) })
             })
         };
         let edges = graph.edges().into_iter();
@@ -111,6 +111,16 @@ impl<'a> Reader<'a> {
             rpcs.into_iter().map(|(.., rpc)| rpc).collect()
         };
         edges.into_iter().map(|(edge, rpcs)| (edge, sorted(rpcs))).collect()
+    }
+
+    /// End of the newest window with a latency of any of `rpcs`.
+    fn seen_last(&self, rpcs: &[&Rpc]) -> Option<Timestamp> {
+        let columns = rpcs.iter().flat_map(|rpc| {
+            [Side::Client, Side::Server].into_iter().filter_map(|side| self.quantiles.get(&(*rpc, side)))
+        });
+        let newest = |values: &&[f32]| values.iter().rposition(|v| v.is_finite());
+        let row = columns.flatten().filter_map(|(_, values)| newest(values)).max()?;
+        self.frame.ends.get(row).copied()
     }
 
     /// How often `rpc` was seen lately; only tells operations apart.

@@ -24,6 +24,8 @@ pub const BOX_ROWS: usize = 3;
 pub const PORT: usize = 1;
 /// The row of a box at which calls that close a cycle arrive and leave.
 pub const BACK_PORT: usize = 2;
+/// Rows between two boxes where there is room.
+const AIR: usize = 1;
 
 /// A service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub struct Wire {
 /// Where everything stands.
 #[derive(Clone, Debug, Default)]
 pub struct Drawing {
-    /// Of which lines of the tree it was made, and how wide the boxes' contents are.
+    /// Of which lines of the tree it was made, and for how many rows.
     made_from: Option<(u64, usize)>,
     /// The services.
     pub boxes: Vec<Box>,
@@ -80,17 +82,19 @@ pub struct Drawing {
 
 impl Drawing {
     /// Makes it again if the lines changed: `made` counts up with them. A box has room for its name, at least
-    /// for `least` cells and at most for `most`; `measure` tells the cells of a name.
+    /// for `least` cells and at most for `most`; `measure` tells the cells of a name. Boxes stand apart if it
+    /// needs no more than `page` rows then.
     pub fn refresh(
         &mut self,
         (made, rows): (u64, &[Row]),
+        page: usize,
         (least, most): (usize, usize),
         measure: impl Fn(&str) -> usize,
     ) {
-        if self.made_from == Some((made, least)) {
+        if self.made_from == Some((made, page)) {
             return;
         }
-        *self = Self { made_from: Some((made, least)), ..Self::default() };
+        *self = Self { made_from: Some((made, page)), ..Self::default() };
         let mut number: BTreeMap<&ServiceName, usize> = BTreeMap::new();
         for (i, row) in rows.iter().enumerate() {
             let service = &row.place.service;
@@ -113,7 +117,11 @@ impl Drawing {
         let pairs: Vec<_> = calls.iter().map(|(a, b, _)| (*a, *b)).collect();
         let layers = Layers::of(self.boxes.len(), &pairs);
         self.stand(&layers);
-        let channels = self.columns(&layers);
+        let mut tops = rows::tops(&layers, AIR);
+        if rows::height(&layers, &tops) > page {
+            tops = rows::tops(&layers, 0);
+        }
+        let channels = self.columns(&layers, tops);
         for ((.., place), (net, way)) in calls.iter().zip(&layers.ways) {
             let back = layers.nets[*net].back;
             let points = self.points(&layers, &channels, *net, way);
@@ -133,17 +141,14 @@ impl Drawing {
     }
 
     /// Gives every box its column and row, every net its track in each channel, and the whole its size.
-    fn columns(&mut self, layers: &Layers) -> Channels {
-        let tops = rows::tops(layers);
-        let mut channels = Channels { lines: vec![0; layers.places.len()], ..Channels::default() };
-        for (place, top) in tops.iter().enumerate() {
-            channels.lines[place] = *top;
-            if let layers::Place::Service(n) = layers.places[place] {
-                self.boxes[n].y = *top;
-                self.height = self.height.max(top + BOX_ROWS);
+    fn columns(&mut self, layers: &Layers, tops: Vec<usize>) -> Channels {
+        self.height = rows::height(layers, &tops);
+        for (top, place) in tops.iter().zip(&layers.places) {
+            if let layers::Place::Service(n) = place {
+                self.boxes[*n].y = *top;
             }
-            self.height = self.height.max(top + 1);
         }
+        let mut channels = Channels { lines: tops, ..Channels::default() };
         let mut x = 0;
         for (layer, places) in layers.order.iter().enumerate() {
             let here: Vec<usize> = places

@@ -7,10 +7,16 @@ use crate::causal::layers::{Layers, Place};
 /// How often all layers are drawn towards their neighbours.
 const SWEEPS: usize = 8;
 
-/// The top row of every place.
-pub(super) fn tops(layers: &Layers) -> Vec<usize> {
+/// Rows that all of it takes, for places at `tops`.
+pub(super) fn height(layers: &Layers, tops: &[usize]) -> usize {
+    let rows = |place: &Place| if matches!(place, Place::Service(_)) { BOX_ROWS } else { 1 };
+    layers.places.iter().zip(tops).map(|(place, top)| top + rows(place)).max().unwrap_or(0)
+}
+
+/// The top row of every place, boxes at least `air` rows apart from what stands below them.
+pub(super) fn tops(layers: &Layers, air: usize) -> Vec<usize> {
     let rows = |place: usize| match layers.places[place] {
-        Place::Service(_) => BOX_ROWS,
+        Place::Service(_) => BOX_ROWS + air,
         Place::Passage(_) => 1,
     };
     let mut tops: Vec<f64> = vec![0.0; layers.places.len()];

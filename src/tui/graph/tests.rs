@@ -9,7 +9,7 @@ use super::*;
 use crate::causal::{CallGraph, EdgeOrigin};
 use crate::tui::tree::TreeRows;
 
-fn drawing(edges: &[(usize, usize)]) -> Drawing {
+fn drawing(edges: &[(usize, usize)], page: usize) -> Drawing {
     let mut graph = CallGraph::default();
     let name = |n: &usize| ServiceName::new(&format!("service-{n}"));
     graph.add_service(&name(&0), true);
@@ -19,7 +19,7 @@ fn drawing(edges: &[(usize, usize)]) -> Drawing {
     let mut rows = TreeRows::default();
     rows.refresh(&Arc::new(graph), &name(&0), "", &BTreeSet::new(), None);
     let mut drawing = Drawing::default();
-    drawing.refresh((rows.made(), rows.rows()), (12, 20), str::len);
+    drawing.refresh((rows.made(), rows.rows()), page, (12, 20), str::len);
     drawing
 }
 
@@ -41,7 +41,7 @@ fn cells(wire: &Wire) -> BTreeMap<(usize, usize), (bool, bool)> {
 
 #[test]
 fn callers_stand_left_of_callees_and_cycles_lead_back() {
-    let drawing = drawing(&[(0, 1), (1, 2), (0, 2), (2, 1)]);
+    let drawing = drawing(&[(0, 1), (1, 2), (0, 2), (2, 1)], 40);
     let layer = |n: usize| drawing.of(&ServiceName::new(&format!("service-{n}"))).map(|b| b.layer);
     assert_eq!([layer(0), layer(1), layer(2)], [Some(0), Some(1), Some(2)]);
     let back: Vec<_> = drawing.wires.iter().filter(|w| w.back).map(|w| w.place.service.as_str()).collect();
@@ -52,10 +52,11 @@ fn callers_stand_left_of_callees_and_cycles_lead_back() {
 proptest! {
     #[test]
     fn lines_lead_from_box_to_box_through_none_and_only_meet_where_they_should(
-        pairs in prop::collection::btree_set((0usize..14, 0usize..14), 0..45)
+        pairs in prop::collection::btree_set((0usize..14, 0usize..14), 0..45),
+        page in 0usize..60,
     ) {
         let edges: Vec<_> = pairs.into_iter().filter(|(a, b)| a != b).collect();
-        let drawing = drawing(&edges);
+        let drawing = drawing(&edges, page);
         let covered = |(x, y): (usize, usize)| {
             drawing.boxes.iter().find(|b| (b.x..b.x + b.width).contains(&x) && (b.y..b.y + BOX_ROWS).contains(&y))
         };

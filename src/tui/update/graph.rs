@@ -39,8 +39,8 @@ pub(super) fn settle(state: &mut State) {
         return;
     }
     let made = (state.tree.made(), state.tree.rows());
-    state.drawing.refresh(made, WIDTHS, |name| name.width() + FRAME);
     let (columns, rows) = view::graph_size(state);
+    state.drawing.refresh(made, rows, WIDTHS, |name| name.width() + FRAME);
     let Some(chosen) = chosen(state) else { return };
     let (x, y) = state.scroll;
     let x = seen(x, chosen.x, chosen.width, AROUND.0, columns, state.drawing.width);

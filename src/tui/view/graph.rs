@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::call;
 use super::fit::{Part, fit};
 use super::paint::{self, span};
 use super::strokes::{Canvas, Ink, Stroke};
@@ -59,7 +60,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         draw_box(state, theme, of, area, stale, buf);
     }
     let from = body.height - tree::panel_height(body);
-    tree::panel(state, theme, paint::rows(body, from, tree::panel_height(body)), buf);
+    call::panel(state, theme, paint::rows(body, from, tree::panel_height(body)), buf);
 }
 
 /// Which SLO it is about; what thick and broken lines mean; where there is more.
@@ -71,15 +72,15 @@ fn heading(state: &State, theme: &Theme, inner: Rect, buf: &mut Buffer) {
     let more = [left, right, up, down].into_iter().zip(symbols.ways).filter(|(there, _)| *there);
     let more: Vec<_> = more.map(|(_, way)| way).collect();
     let muted = theme.style(Role::Muted);
-    let thick = format!("{} takes {SLOW}x as long as normal or longer", symbols.lines[1][10].repeat(2));
-    let broken = format!("{} not measured", symbols.broken[0].repeat(2));
+    let thick = format!("  {} takes {SLOW}x as long as normal or longer", symbols.lines[1][10].repeat(2));
+    let broken = format!("  {} not measured", symbols.broken[0].repeat(2));
     let mut parts = tree::title_parts(state, theme);
     parts.push(Part::right(2, vec![span(thick, muted)]));
     parts.push(Part::right(1, vec![span(broken, muted)]));
     if !more.is_empty() {
-        parts.push(Part::right(8, vec![span(format!("more {}", more.join(" ")), theme.style(Role::Key))]));
+        parts.push(Part::right(8, vec![span(format!("  more {}", more.join(" ")), theme.style(Role::Key))]));
     }
-    paint::line(buf, inner, 0, &fit(parts, usize::from(inner.width), 3));
+    paint::line(buf, inner, 0, &fit(parts, usize::from(inner.width), 1));
 }
 
 /// What a call is drawn with: by how it stands to normal, and whether it is the selected service's.
@@ -160,16 +161,18 @@ fn fill(state: &State, theme: &Theme, of: &Box, stale: bool, buf: &mut Buffer) {
     let chosen = state.place.as_ref().is_some_and(|place| place.service == of.service);
     let view = tree::view_of(state, &of.service);
     let mark = tree::mark(state, &of.service, view);
-    let style = |role: Role| theme.style(if stale { Role::Stale } else { role });
+    // Nothing of the frame's style stays under a text.
+    let on = |role: Role| Style::reset().patch(theme.style(Role::Text)).patch(theme.style(role));
+    let style = |role: Role| on(if stale { Role::Stale } else { role });
     let role = match &mark {
         Some((_, role)) => *role,
         None if !row.instrumented => Role::Muted,
         None => Role::Text,
     };
     let frame = match (&mark, chosen) {
-        (_, true) => theme.style(Role::Title),
+        (_, true) => on(Role::Title),
         (Some((_, role)), false) => style(*role),
-        (None, false) => theme.style(Role::Guide),
+        (None, false) => on(Role::Guide),
     };
     let area = buf.area;
     frame_of(state, of, chosen, frame, buf);
@@ -178,8 +181,7 @@ fn fill(state: &State, theme: &Theme, of: &Box, stale: bool, buf: &mut Buffer) {
     let room = cells.saturating_sub(paint::width(&sign));
     let name = paint::clip(of.service.as_str(), room, symbols.ellipsis);
     let title = format!(" {sign}{name} ");
-    let name =
-        theme.style(if chosen && mark.is_none() { Role::Title } else { Role::Text }).patch(style(role));
+    let name = if chosen && mark.is_none() && !stale { on(Role::Title) } else { style(role) };
     paint::text(buf, area, 0, 1, area.width - 2, &title, name);
 
     let reading = state.slo.as_ref().and_then(|slo| state.picture().serves(slo, &of.service));

@@ -1,6 +1,7 @@
 //! The screens: pure functions from the state to cells of a buffer.
 
 mod actions;
+mod call;
 mod chart;
 mod commands;
 mod doctor;

@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::call;
 use super::fit::{Part, fit};
 use super::paint::{self, span};
 use super::slos;
 use super::table::{Column, Grid};
-use crate::causal::EdgeOrigin;
-use crate::domain::{Resource, ServiceName, VerdictKind};
+use crate::domain::{ServiceName, VerdictKind};
 use crate::engine::{Reading, ServiceView};
 use crate::tui::format;
 use crate::tui::state::State;
@@ -78,7 +78,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         }
     }
     let from = body.height - panel_height(body);
-    panel(state, theme, paint::rows(body, from, panel_height(body)), buf);
+    call::panel(state, theme, paint::rows(body, from, panel_height(body)), buf);
 }
 
 /// The columns for names of `widest` and marks of `marked` cells.
@@ -95,6 +95,8 @@ fn columns(widest: usize, marked: usize, width: u16) -> Vec<Column> {
         Column::right("own", 7, 4).up_to(8),
         Column::right("load", 7, 3).up_to(10),
         Column::left("", marked, 8).up_to(32),
+        Column::left("known from", 17, 1),
+        Column::right("seen", 5, 2),
     ]
 }
 
@@ -163,7 +165,7 @@ pub(super) fn view_of<'s>(state: &'s State, service: &ServiceName) -> Option<&'s
 }
 
 /// Remarks on a line besides the mark.
-fn remarks(row: &Row) -> Vec<&'static str> {
+pub(super) fn remarks(row: &Row) -> Vec<&'static str> {
     let mut out = Vec::new();
     if row.cycle {
         out.push("a cycle");
@@ -228,6 +230,9 @@ fn draw_row(
     let mut parts: Vec<String> = mark.iter().map(|(text, _)| text.clone()).collect();
     parts.extend(remarks(row).into_iter().map(str::to_owned));
     cell(7, &parts.join(", "), mark.map_or(Role::Muted, |(_, role)| role));
+    cell(8, call::source(state, row).map_or("", |(from, _)| from), Role::Muted);
+    let (seen, old) = call::seen(state, row);
+    cell(9, &seen, if old { Role::Stale } else { Role::Muted });
 }
 
 fn quantile(reading: Option<Reading>) -> String {
@@ -263,103 +268,6 @@ fn rails(row: &Row, symbols: &Symbols, most: usize) -> String {
         out.push(' ');
     }
     out
-}
-
-/// More about the selected service.
-pub(super) fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let row = state.tree.rows().iter().find(|r| Some(&r.place) == state.place.as_ref());
-    let (Some(row), true) = (row, area.height > 0) else { return };
-    let symbols = state.symbols();
-    let service = &row.place.service;
-    let view = view_of(state, service);
-    let muted = theme.style(Role::Muted);
-    let rule = symbols.rule.repeat(usize::from(area.width));
-    paint::text(buf, area, 0, 0, area.width, &rule, theme.style(Role::Guide));
-    let inner = paint::rows(paint::indent(area, GUTTER), 1, area.height - 1);
-
-    let mut first = vec![span(service.to_string(), theme.style(Role::Title))];
-    if let Some((text, role)) = mark(state, service, view) {
-        first.push(span(format!("  {text}"), theme.style(role)));
-    }
-    let mut rest: Vec<String> = remarks(row).into_iter().map(str::to_owned).collect();
-    if let Some(surprise) = view.and_then(|v| v.surprise) {
-        let odds = format::odds(Some(surprise));
-        rest.push(match (mark(state, service, view), view.and_then(|v| v.resource)) {
-            (None, _) => "nothing about it is unusual".to_owned(),
-            (Some(_), Some(Resource::Latent)) => format!("slow beyond what its metrics explain: {odds}"),
-            (Some(_), _) => format!("this unusual: {odds}"),
-        });
-    }
-    first.push(span(format!("  {}", rest.join(", ")), muted));
-    paint::line(buf, inner, 0, &Line::from(first));
-
-    let cells = usize::from(inner.width);
-    let field = |weight: u8, name: &str, value: String| {
-        Part::left(weight, vec![span(format!("{name} "), muted), span(value, Style::new())])
-    };
-    let caller = row.place.parent.as_ref().map_or("users", |p| p.as_str());
-    let reading = |r: Option<Reading>| match r {
-        Some(r) => {
-            format!("{} {}, normally {}", r.quantile, format::latency(r.now_ms), format::latency(r.normal_ms))
-        }
-        None => "unknown".to_owned(),
-    };
-    let serves = state.slo.as_ref().and_then(|slo| state.picture().serves(slo, service));
-    let values = vec![
-        field(9, &format!("{caller} {}", verb(state, row)), reading(state.waits(&row.place))),
-        field(8, "answers in", reading(serves)),
-        field(6, "own part", own(row, view)),
-        field(7, "load", format::load(view.and_then(|v| v.load.as_ref()))),
-    ];
-    paint::line(buf, inner, 1, &fit(values, cells, 3));
-
-    let nodes: Vec<_> = view.iter().flat_map(|v| &v.nodes).map(ToString::to_string).collect();
-    let nodes = if nodes.is_empty() { "unknown".to_owned() } else { nodes.join(", ") };
-    let graph = state.picture().snapshot.as_ref().map(|s| &s.graph);
-    let callers: Vec<_> = graph.map(|g| g.callers(service)).unwrap_or_default();
-    let callers: Vec<_> = callers.iter().map(ToString::to_string).collect();
-    let callers = if callers.is_empty() { "users".to_owned() } else { callers.join(", ") };
-    let mut places = vec![field(1, "nodes", nodes), field(2, "called by", callers)];
-    places.push(field(4, "calls", fan_out(row)));
-    places.extend(source(state, row).map(|text| field(3, "call seen in", text)));
-    paint::line(buf, inner, 2, &fit(places, cells, 3));
-}
-
-/// How many services it calls.
-fn fan_out(row: &Row) -> String {
-    match (row.repeated, row.children) {
-        (true, _) => "see above".to_owned(),
-        (false, 0) => "nothing".to_owned(),
-        (false, 1) => "1 service".to_owned(),
-        (false, n) => format!("{n} services"),
-    }
-}
-
-/// How the call became known.
-fn source(state: &State, row: &Row) -> Option<String> {
-    let graph = &state.picture().snapshot.as_ref()?.graph;
-    let parent = row.place.parent.as_ref()?;
-    let edges = graph.edges();
-    let (.., edge) = edges.iter().find(|(a, b, _)| *a == parent && **b == row.place.service)?;
-    let counted = format!(" ({})", format::count(edge.calls));
-    Some(match edge.origin {
-        EdgeOrigin::Spans => format!("spans of both{counted}"),
-        EdgeOrigin::Peer => format!("the caller's spans{counted}"),
-        EdgeOrigin::Metrics => "metrics".to_owned(),
-        EdgeOrigin::Dependencies => format!("Jaeger's dependencies{counted}"),
-    })
-}
-
-/// What a caller's number means: where only the callee tells, the way to it is not in it.
-fn verb(state: &State, row: &Row) -> &'static str {
-    let edge = row.place.parent.clone().map(|p| (p, row.place.service.clone()));
-    let snapshot = state.picture().snapshot.as_ref();
-    let at_callee = edge.and_then(|e| snapshot?.calls.get(&e)).is_some_and(|c| !c.at_caller);
-    match (at_callee, row.place.parent.is_some()) {
-        (true, _) => "is served in",
-        (false, true) => "waits",
-        (false, false) => "wait",
-    }
 }
 
 /// No tree: why.
