@@ -75,8 +75,8 @@ fn heading(state: &State, theme: &Theme, inner: Rect, buf: &mut Buffer) {
     let thick = format!("  {} takes {SLOW}x as long as normal or longer", symbols.lines[1][10].repeat(2));
     let broken = format!("  {} not measured", symbols.broken[0].repeat(2));
     let mut parts = tree::title_parts(state, theme);
-    parts.push(Part::right(2, vec![span(thick, muted)]));
-    parts.push(Part::right(1, vec![span(broken, muted)]));
+    parts.push(Part::right(2, vec![span(thick, muted)]).or(Vec::new()));
+    parts.push(Part::right(1, vec![span(broken, muted)]).or(Vec::new()));
     if !more.is_empty() {
         parts.push(Part::right(8, vec![span(format!("  more {}", more.join(" ")), theme.style(Role::Key))]));
     }

@@ -116,10 +116,16 @@ pub(super) fn title_parts(state: &State, theme: &Theme) -> Vec<Part> {
     let sign = format!("{} {}", state.symbols().slo(slo.state), slo.state.word());
     let now = format::latency(slo.observed_ms);
     let reading = format!("{now}, at most {}", format::latency(Some(slo.objective_ms)));
+    let sampled = state.slo.as_ref().and_then(|name| words::sampled(state.picture().entry(name)?));
     vec![
         Part::left(9, vec![span(sign, style)]),
         slos::name(&slo.name, state.symbols(), theme),
         Part::left(3, vec![span(reading, Style::new())]).or(vec![span(now, Style::new())]),
+        Part::left(
+            2,
+            sampled.map(|text| span(format!(" {text}"), theme.style(Role::Muted))).into_iter().collect(),
+        )
+        .or(Vec::new()),
     ]
 }
 

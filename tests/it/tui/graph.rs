@@ -138,5 +138,5 @@ fn hostile_names_and_any_size_are_safe() {
 fn without_data_there_is_a_reason_instead() {
     let mut driver = Driver::new(120, 40);
     driver.press("2 m l h j");
-    assert!(driver.text().contains("No SLO is known yet"), "{}", driver.text());
+    assert!(driver.text().contains("No data yet"), "{}", driver.text());
 }

@@ -29,4 +29,5 @@ mod remedies;
 mod remedy_screens;
 mod screens;
 mod services;
+mod styles;
 mod timeline;

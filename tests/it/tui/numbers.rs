@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sagetop::causal::CallGraph;
 use sagetop::domain::*;
-use sagetop::engine::{CallView, Entry, Load, Reading, Readings, ServiceView};
+use sagetop::engine::{CallView, Entry, Load, Reading, Readings, Sampled, ServiceView};
 
 const P95: Quantile = Quantile(950);
 
@@ -76,6 +76,8 @@ pub fn entries(service: &ServiceName, slos: &[SloStatus]) -> Vec<Entry> {
             now_ms: slo.observed_ms,
             normal_ms: slo.observed_ms.map(|_| 168.0),
         },
+        // One in 25 checkouts is traced; of the rest all are.
+        sampled: if slo.name.as_str() == "checkout-p95" { Sampled::About(0.04) } else { Sampled::No },
     };
     slos.iter().map(entry).collect()
 }

@@ -37,7 +37,7 @@ pub fn told() -> EngineEvent {
     }))
 }
 
-fn timeline(columns: u16, rows: u16, ascii: bool) -> Driver {
+pub fn timeline(columns: u16, rows: u16, ascii: bool) -> Driver {
     let mut driver = Driver::with(columns, rows, ascii, None);
     driver.engine(fixture::usual());
     driver.engine([fixture::answered(7, fixture::verdict())]);
