@@ -11,7 +11,7 @@ use super::keymap::{Chord, Keymap};
 use super::ledger::Ledger;
 use super::log::Log;
 use super::palette::Palette;
-use super::pick::{ActionRow, Pick};
+use super::pick::Pick;
 use super::picture::{Answer, Picture, Suggestions};
 use super::play::Playing;
 use super::review::{Arming, Review, Subject};
@@ -372,19 +372,6 @@ impl State {
     /// What could be done about the selected SLO.
     pub fn suggestions(&self) -> Option<&Suggestions> {
         self.picture().suggestions.get(self.slo.as_ref()?)
-    }
-
-    /// Proposals, best first, then operations, newest first, as far as they pass the filter.
-    pub fn action_rows(&self) -> Vec<ActionRow<'_>> {
-        let needle = self.lists[Screen::Actions as usize].needle();
-        let proposals = self.suggestions().into_iter().flat_map(|s| &s.proposals).map(ActionRow::Proposal);
-        let operations = self.ledger().operations().map(ActionRow::Operation);
-        proposals.chain(operations).filter(|row| needle.is_empty() || row.contains(&needle)).collect()
-    }
-
-    /// The selected line of the actions.
-    pub fn picked(&self) -> Option<ActionRow<'_>> {
-        self.action_rows().into_iter().find(|row| Some(row.pick()) == self.pick)
     }
 
     /// The commands that pass the filter, oldest first.

@@ -134,7 +134,7 @@ impl Leaving {
     fn clashes(&self, top: usize, arriving: &[(usize, usize)]) -> bool {
         let others = arriving.iter().any(|(net, port)| *net != self.net && top + port == self.row);
         let straight = arriving.iter().any(|(net, port)| *net == self.net && top + port == self.row);
-        others && !(straight && !self.branches)
+        others && (self.branches || !straight)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whatever calls whom: lines keep clear of boxes and of one another.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -27,9 +27,8 @@ impl Depth {
     /// since an answer may never come. One that nothing is known of has 16.
     pub fn of(colorterm: Option<&str>, term: Option<&str>) -> Self {
         let (colorterm, term) = (colorterm.unwrap_or(""), term.unwrap_or(""));
-        if matches!(colorterm, "truecolor" | "24bit") || term.ends_with("-direct") {
-            Self::True
-        } else if TRUE.iter().any(|name| term.contains(name)) {
+        let told = matches!(colorterm, "truecolor" | "24bit") || term.ends_with("-direct");
+        if told || TRUE.iter().any(|name| term.contains(name)) {
             Self::True
         } else if term.contains("256color") {
             Self::Palette

@@ -27,9 +27,8 @@ impl State {
 /// Graph or tree; says so where there is no room for the graph.
 pub(super) fn toggle(state: &mut State) {
     state.as_graph = !state.as_graph;
-    match view::graph_obstacle(state).filter(|_| state.as_graph) {
-        Some(why) => state.say(why),
-        None => state.say(if state.as_graph { "as a graph" } else { "as a tree" }),
+    if let Some(why) = view::graph_obstacle(state).filter(|_| state.as_graph) {
+        state.say(why);
     }
 }
 

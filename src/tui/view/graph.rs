@@ -11,7 +11,7 @@ use super::strokes::{Canvas, Ink, Stroke};
 use super::tree::{self, GUTTER};
 use crate::domain::VerdictKind;
 use crate::tui::format;
-use crate::tui::graph::{BACK_PORT, BOX_ROWS, Box, PORT, Wire};
+use crate::tui::graph::{BOX_ROWS, Box, PORT, Wire};
 use crate::tui::state::State;
 use crate::tui::theme::{Role, Theme};
 
@@ -43,8 +43,9 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     heading(state, theme, inner, buf);
     let area = area(body);
     let mut canvas = Canvas::new(area, state.scroll);
-    for wire in &state.drawing.wires {
-        canvas.line(wire.net, &wire.points, ink(state, wire));
+    let inks: Vec<Ink> = state.drawing.wires.iter().map(|wire| ink(state, wire)).collect();
+    for (wire, ink) in state.drawing.wires.iter().zip(&inks) {
+        canvas.line(wire.net, &wire.points, *ink);
     }
     let stale = state.picture().staleness(state.now).is_some();
     let style = |rank: usize| match RANKS.get(rank) {
@@ -53,8 +54,8 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         None => theme.style(Role::Title),
     };
     canvas.draw(area, buf, state.symbols(), style);
-    for wire in &state.drawing.wires {
-        head(state, &canvas, wire, area, buf, style(ink(state, wire).1));
+    for (wire, (_, rank)) in state.drawing.wires.iter().zip(&inks) {
+        head(state, &canvas, wire, area, buf, style(*rank));
     }
     for of in &state.drawing.boxes {
         draw_box(state, theme, of, area, stale, buf);
@@ -232,22 +233,17 @@ fn frame_of(state: &State, of: &Box, chosen: bool, style: Style, buf: &mut Buffe
     let area = buf.area;
     let across = lines[10].repeat(usize::from(area.width).saturating_sub(2));
     let leaves = |back: bool| {
-        let calls = |w: &&Wire| {
-            w.back == back
-                && if back {
-                    &w.place.service == &of.service
-                } else {
-                    w.place.parent.as_ref() == Some(&of.service)
-                }
+        let from_here = |w: &Wire| match back {
+            true => w.place.service == of.service,
+            false => w.place.parent.as_ref() == Some(&of.service),
         };
-        state.drawing.wires.iter().any(|w| calls(&w))
+        state.drawing.wires.iter().any(|w| w.back == back && from_here(w))
     };
     let right = [
         lines[12],
         if leaves(false) { lines[7] } else { lines[5] },
         if leaves(true) { lines[11] } else { lines[9] },
     ];
-    debug_assert!(PORT == 1 && BACK_PORT == 2 && right.len() == BOX_ROWS);
     for (row, left) in [lines[6], lines[5], lines[3]].into_iter().enumerate() {
         let between = if row == PORT { " ".repeat(across.chars().count()) } else { across.clone() };
         paint::text(buf, area, row, 0, area.width, &format!("{left}{between}{}", right[row]), style);

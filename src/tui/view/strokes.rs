@@ -148,7 +148,9 @@ fn together(a: Piece, b: Piece) -> (u8, Ink) {
 mod tests {
     use super::*;
 
-    fn drawn(lines: &[(usize, &[(usize, usize)], Stroke)], from: (usize, usize)) -> Vec<String> {
+    type Line<'a> = (usize, &'a [(usize, usize)], Stroke);
+
+    fn drawn(lines: &[Line<'_>], from: (usize, usize)) -> Vec<String> {
         let area = Rect::new(0, 0, 7, 3);
         let mut canvas = Canvas::new(area, from);
         for (net, points, stroke) in lines {

@@ -36,11 +36,7 @@ fn pictures() {
 #[test]
 fn a_key_toggles_it_and_a_narrow_terminal_has_the_tree_and_says_so() {
     let mut driver = graph(120, 40, false);
-    assert!(
-        driver.text().contains("┌ cartservice") && driver.text().contains("as a graph"),
-        "{}",
-        driver.text()
-    );
+    assert!(driver.text().contains("┌ cartservice"), "{}", driver.text());
     driver.press("m");
     assert!(driver.text().contains("├─▾ cartservice"), "{}", driver.text());
     driver.press("m");
