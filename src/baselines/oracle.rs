@@ -24,9 +24,6 @@ const LATENCY: Quantile = Quantile(990);
 /// How far the signals of every service are above what is usual, in scales.
 type Heights = BTreeMap<ServiceName, BTreeMap<String, f64>>;
 
-/// The same of a case with those who are to blame.
-type Known = (Heights, BTreeSet<ServiceName>);
-
 /// Cases in which exactly the right services are blamed; then, negative, services missed and wrong.
 type Merit = (usize, isize);
 
@@ -80,13 +77,9 @@ fn height(question: &Question<'_>, values: &[f64]) -> Option<f64> {
 }
 
 impl Oracle {
-    fn shared(&self, signal: &str) -> f64 {
-        self.thresholds.get(signal).copied().unwrap_or(f64::INFINITY)
-    }
-
     fn threshold(&self, service: &ServiceName, signal: &str) -> f64 {
         let own = self.own.get(&(service.clone(), signal.to_owned()));
-        own.copied().unwrap_or_else(|| self.shared(signal))
+        own.or_else(|| self.thresholds.get(signal)).copied().unwrap_or(f64::INFINITY)
     }
 
     /// By how much the worst metric of each service exceeds its threshold; blamed from 1 on.
@@ -102,49 +95,57 @@ impl Oracle {
         let above = self.excess(heights).into_iter().filter(|(_, excess)| *excess >= 1.0);
         above.map(|(service, _)| service).collect()
     }
+}
 
-    fn merit(&self, cases: &[Known]) -> Merit {
+/// What is searched: known cases, and a threshold for each tier and metric.
+struct Search {
+    /// By case and tier: the metrics' heights, and whether it is to blame.
+    cases: Vec<Vec<(Vec<f64>, bool)>>,
+    /// By tier and metric.
+    thresholds: Vec<Vec<f64>>,
+}
+
+impl Search {
+    fn merit(&self) -> Merit {
         let (mut right, mut off) = (0, 0);
-        for (heights, truth) in cases {
-            let wrong = self.blamed(heights).symmetric_difference(truth).count();
+        for tiers in &self.cases {
+            let above = |(tier, (heights, _)): &(usize, &(Vec<f64>, bool))| {
+                heights.iter().zip(&self.thresholds[*tier]).any(|(height, threshold)| height >= threshold)
+            };
+            let tiers = tiers.iter().enumerate();
+            let wrong = tiers.filter(|tier| above(tier) != tier.1.1).count();
             right += usize::from(wrong == 0);
             off -= wrong as isize;
         }
         (right, off)
     }
 
-    /// The best threshold of the grid, or none, for a metric, in one tier or in all; the one there is unless
-    /// another is better.
-    fn best(&self, cases: &[Known], tier: Option<&ServiceName>, signal: &str) -> (Merit, f64) {
-        let mut trial = self.clone();
-        let now = tier.map_or(self.shared(signal), |tier| self.threshold(tier, signal));
-        let mut best = (self.merit(cases), now);
-        for candidate in GRID.into_iter().chain([f64::INFINITY]) {
-            trial.set(tier, signal, candidate);
-            let merit = trial.merit(cases);
-            if merit > best.0 {
-                best = (merit, candidate);
-            }
+    /// Sets a metric's threshold, of one tier or of all; what it was before.
+    fn set(&mut self, tier: Option<usize>, metric: usize, threshold: f64) -> f64 {
+        let chosen = tier.map_or(0..self.thresholds.len(), |tier| tier..tier + 1);
+        let mut before = f64::INFINITY;
+        for tier in chosen {
+            before = std::mem::replace(&mut self.thresholds[tier][metric], threshold);
         }
-        best
-    }
-
-    fn set(&mut self, tier: Option<&ServiceName>, signal: &str, threshold: f64) {
-        match tier {
-            None => self.thresholds.insert(signal.to_owned(), threshold),
-            Some(tier) => self.own.insert((tier.clone(), signal.to_owned()), threshold),
-        };
+        before
     }
 
     /// Sets one threshold after the other, always the one that helps most, until none helps.
-    fn search(&mut self, cases: &[Known], places: &[(Option<&ServiceName>, &String)]) {
+    fn climb(&mut self, places: &[(Option<usize>, usize)]) {
         loop {
-            let before = self.merit(cases);
-            let tried = places.iter().map(|(tier, signal)| (self.best(cases, *tier, signal), *tier, *signal));
-            let better = tried.filter(|((merit, _), ..)| *merit > before);
-            let best = better.reduce(|best, next| if next.0.0 > best.0.0 { next } else { best });
-            let Some(((_, threshold), tier, signal)) = best else { return };
-            self.set(tier, signal, threshold);
+            let mut best = (self.merit(), None);
+            for (tier, metric) in places {
+                for candidate in GRID.into_iter().chain([f64::INFINITY]) {
+                    let before = self.set(*tier, *metric, candidate);
+                    let merit = self.merit();
+                    self.set(*tier, *metric, before);
+                    if merit > best.0 {
+                        best = (merit, Some((*tier, *metric, candidate)));
+                    }
+                }
+            }
+            let Some((tier, metric, threshold)) = best.1 else { return };
+            self.set(tier, metric, threshold);
         }
     }
 }
@@ -175,19 +176,38 @@ impl Method for Oracle {
             Blamed::Services(services) => (heights(&case.question), services.iter().cloned().collect()),
             Blamed::Load => (heights(&case.question), BTreeSet::new()),
         });
-        let known: Vec<Known> = known.collect();
-        let culprits: BTreeSet<&ServiceName> = known.iter().flat_map(|(_, truth)| truth).collect();
-        if culprits.is_empty() {
+        let known: Vec<(Heights, BTreeSet<ServiceName>)> = known.collect();
+        if known.iter().all(|(_, truth)| truth.is_empty()) {
             return Err(MethodError::NoLabels { method: self.name() });
         }
+        let tiers: BTreeSet<&ServiceName> = known.iter().flat_map(|(heights, _)| heights.keys()).collect();
         let signals: BTreeSet<&String> =
             known.iter().flat_map(|(heights, _)| heights.values().flat_map(BTreeMap::keys)).collect();
-        *self = Self { cases: known.len(), ..Self::default() };
-        let shared = Vec::from_iter(signals.iter().map(|signal| (None, *signal)));
-        self.search(&known, &shared);
-        let tiers = culprits.iter().flat_map(|tier| signals.iter().map(|signal| (Some(*tier), *signal)));
-        self.search(&known, &Vec::from_iter(tiers));
-        self.right = self.merit(&known).0;
+        let case = |(heights, truth): &(Heights, BTreeSet<ServiceName>)| {
+            let tier = |tier: &&ServiceName| {
+                let height = |signal: &&String| heights.get(*tier)?.get(*signal).copied();
+                let heights = signals.iter().map(|signal| height(signal).unwrap_or(f64::NEG_INFINITY));
+                (heights.collect(), truth.contains(*tier))
+            };
+            tiers.iter().map(tier).collect()
+        };
+        let mut search = Search {
+            cases: known.iter().map(case).collect(),
+            thresholds: vec![vec![f64::INFINITY; signals.len()]; tiers.len()],
+        };
+        search.climb(&Vec::from_iter((0..signals.len()).map(|signal| (None, signal))));
+        let shared = search.thresholds.first().cloned().unwrap_or_default();
+        let culprit = |tier: &usize| search.cases.iter().any(|tiers| tiers[*tier].1);
+        let culprits = (0..tiers.len()).filter(culprit);
+        let places = culprits.flat_map(|tier| (0..signals.len()).map(move |signal| (Some(tier), signal)));
+        search.climb(&Vec::from_iter(places));
+        *self = Self { cases: known.len(), right: search.merit().0, ..Self::default() };
+        let named = signals.iter().map(|signal| (*signal).clone());
+        self.thresholds = named.clone().zip(shared.iter().copied()).collect();
+        for (tier, thresholds) in tiers.into_iter().zip(&search.thresholds) {
+            let differ = named.clone().zip(thresholds.iter().zip(&shared)).filter(|(_, (own, all))| own != all);
+            self.own.extend(differ.map(|(signal, (own, _))| ((tier.clone(), signal), *own)));
+        }
         Ok(())
     }
 
