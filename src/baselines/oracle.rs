@@ -15,7 +15,8 @@ use super::stats::{known, mean, quartiles};
 use crate::domain::{Quantile, Resource, ServiceName, Side};
 
 /// Thresholds that are tried, in scales.
-const GRID: [f64; 14] = [2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 75.0, 110.0, 200.0, 400.0, 1_000.0];
+const GRID: [f64; 14] =
+    [2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 75.0, 110.0, 200.0, 400.0, 1_000.0];
 /// A metric that stands still counts as moving by this share of its usual value, or of the largest.
 const STILL: f64 = 0.01;
 /// The latency that counts.
@@ -205,7 +206,8 @@ impl Method for Oracle {
         let named = signals.iter().map(|signal| (*signal).clone());
         self.thresholds = named.clone().zip(shared.iter().copied()).collect();
         for (tier, thresholds) in tiers.into_iter().zip(&search.thresholds) {
-            let differ = named.clone().zip(thresholds.iter().zip(&shared)).filter(|(_, (own, all))| own != all);
+            let differ =
+                named.clone().zip(thresholds.iter().zip(&shared)).filter(|(_, (own, all))| own != all);
             self.own.extend(differ.map(|(signal, (own, _))| ((tier.clone(), signal), *own)));
         }
         Ok(())

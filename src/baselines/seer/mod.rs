@@ -37,8 +37,16 @@ struct Learned {
 
 impl Default for Seer {
     fn default() -> Self {
-        let shape =
-            Shape { windows: 8, queues: QUEUES, width: 12, epochs: 60, batch: 16, rate: 0.01, decay: 0.01, seed: 1 };
+        let shape = Shape {
+            windows: 8,
+            queues: QUEUES,
+            width: 12,
+            epochs: 60,
+            batch: 16,
+            rate: 0.01,
+            decay: 0.01,
+            seed: 1,
+        };
         Self { shape, learned: None }
     }
 }
@@ -61,7 +69,8 @@ fn queues(question: &Question<'_>, services: &[ServiceName]) -> Vec<[Vec<f32>; Q
         let mut sum = vec![0.0; rows];
         for metric in known.get(service).into_iter().flatten() {
             // Tasks that wait at once: seconds a second.
-            let pressure = metric.kind.tells == Tells::Shortage && metric.feature.as_str().ends_with("pressure");
+            let pressure =
+                metric.kind.tells == Tells::Shortage && metric.feature.as_str().ends_with("pressure");
             if of(metric.kind.resource) && pressure {
                 sum.iter_mut().zip(&metric.values).for_each(|(sum, value)| *sum += value);
             }
@@ -91,7 +100,8 @@ fn queues(question: &Question<'_>, services: &[ServiceName]) -> Vec<[Vec<f32>; Q
 fn relative(question: &Question<'_>, queue: &[f64]) -> Vec<f32> {
     let usual = queue.get(question.history()).and_then(quartiles);
     let Some((low, middle, high)) = usual else { return vec![0.0; question.frame.len()] };
-    let largest = queue.iter().copied().filter(|value| value.is_finite()).fold(0.0, |a: f64, b| a.max(b.abs()));
+    let largest =
+        queue.iter().copied().filter(|value| value.is_finite()).fold(0.0, |a: f64, b| a.max(b.abs()));
     let scale = (high - low).max(STILL * largest).max(1e-12);
     let off = queue.iter().map(|value| {
         let off = (value - middle) / scale;
@@ -115,7 +125,10 @@ impl Method for Seer {
     fn settings(&self) -> String {
         let Shape { windows, width, epochs, .. } = self.shape;
         let of = self.learned.as_ref().map_or((0, 0), |learned| (learned.examples, learned.cases));
-        format!("{windows} windows, width {width}, {epochs} epochs over {} examples of {} labelled cases", of.0, of.1)
+        format!(
+            "{windows} windows, width {width}, {epochs} epochs over {} examples of {} labelled cases",
+            of.0, of.1
+        )
     }
 
     fn needs_labels(&self) -> bool {
@@ -158,7 +171,8 @@ impl Method for Seer {
         let windows: Vec<f32> = windows.flatten().collect();
         let failed = |source| MethodError::Network { method: self.name(), source };
         let shares = net.shares(&windows).map_err(failed)?;
-        let mean = |at: usize| shares.iter().map(|of| f64::from(of[at])).sum::<f64>() / shares.len().max(1) as f64;
+        let mean =
+            |at: usize| shares.iter().map(|of| f64::from(of[at])).sum::<f64>() / shares.len().max(1) as f64;
         let ranking = ranked(services.iter().enumerate().map(|(at, service)| (service.clone(), mean(at))));
         let load = mean(services.len());
         // Asked is why the objective is violated, so nobody is no answer.

@@ -112,7 +112,8 @@ impl Net {
     fn log_shares(&self, queues: &Tensor) -> Result<Tensor> {
         let (examples, windows, services, channels) = queues.dims4()?;
         let width = self.shape.width;
-        let mut x = queues.reshape((examples * windows, services, channels))?.transpose(1, 2)?.contiguous()?;
+        let mut x =
+            queues.reshape((examples * windows, services, channels))?.transpose(1, 2)?.contiguous()?;
         for conv in &self.across {
             x = conv.forward(&x)?.relu()?;
         }
@@ -155,16 +156,8 @@ mod tests {
 
     use super::*;
 
-    const SHAPE: Shape = Shape {
-        windows: 4,
-        queues: 1,
-        width: 6,
-        epochs: 60,
-        batch: 8,
-        rate: 0.02,
-        decay: 0.0,
-        seed: 1,
-    };
+    const SHAPE: Shape =
+        Shape { windows: 4, queues: 1, width: 6, epochs: 60, batch: 8, rate: 0.02, decay: 0.0, seed: 1 };
 
     /// Three services, of which one's queue grows at last; without one, all is well.
     fn example(culprit: Option<usize>, from: usize) -> Example {
@@ -181,7 +174,9 @@ mod tests {
     #[test]
     fn what_is_learned_of_some_services_is_known_of_the_other() {
         let known = Vec::from_iter(
-            [Some(0), Some(1), None].into_iter().flat_map(|culprit| (1..4).map(move |at| example(culprit, at))),
+            [Some(0), Some(1), None]
+                .into_iter()
+                .flat_map(|culprit| (1..4).map(move |at| example(culprit, at))),
         );
         let net = Net::train(SHAPE, 3, &known).unwrap();
         let shares = net.shares(&example(Some(2), 2).queues).unwrap();
