@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Error, Exit, Output, eval_model};
+use super::{Error, Exit, Output, eval_model, eval_paper, eval_replay};
 use crate::cli::{DifficultyArgs, EvalCommand, FaultsArgs, Global};
 use crate::eval::difficulty::{Plan, measure};
 use crate::eval::faults;
@@ -18,6 +18,8 @@ pub fn run(global: &Global, command: &EvalCommand, out: &mut Output) -> Result<E
         EvalCommand::Difficulty(args) => difficulty(args, out),
         EvalCommand::Faults(args) => faults(args, out),
         EvalCommand::Model { what } => eval_model::run(global, what, out),
+        EvalCommand::Replay(args) => eval_replay::run(global, args, out),
+        EvalCommand::Paper(args) => eval_paper::run(global, args, out),
     }
 }
 

@@ -11,6 +11,10 @@ use super::eval::{apps, threads};
 use super::{Error, Exit, Output};
 use crate::cli::{Global, ModelArgs, ModelCommand};
 use crate::config::Dirs;
+use crate::eval::model::ablation::Ablation;
+use crate::eval::model::current::Current;
+use crate::eval::model::robust::Robust;
+use crate::eval::model::sizing::Sizing;
 use crate::eval::model::{self, Accuracy, Calibration, EvalError, Plan, Tell};
 
 /// Runs it.
@@ -31,6 +35,38 @@ pub fn run(global: &Global, what: &ModelCommand, out: &mut Output) -> Result<Exi
             let all = each_app(global, args, out, measure, |measured: &Calibration| &measured.predictions)?;
             if !out.json() {
                 writeln!(out, "{}", model::calibration::table(&all))?;
+            }
+        }
+        ModelCommand::Current(args) => {
+            // What is added, updated and removed is written for one application.
+            let args = ModelArgs { app: vec![model::variants::APP.to_owned()], ..args.clone() };
+            let measure =
+                |plan: &Plan, tell: &dyn Tell| model::current::measure(plan, runtime.handle(), tell);
+            let all = each_app(global, &args, out, measure, |measured: &Current| &measured.trials)?;
+            if !out.json() {
+                writeln!(out, "{}", model::current::table(&all))?;
+            }
+        }
+        ModelCommand::Sizing(args) => {
+            let measure = |plan: &Plan, tell: &dyn Tell| model::sizing::measure(plan, runtime.handle(), tell);
+            let all = each_app(global, args, out, measure, |measured: &Sizing| &measured.amounts)?;
+            if !out.json() {
+                writeln!(out, "{}", model::sizing::table(&all))?;
+            }
+        }
+        ModelCommand::Ablation(args) => {
+            let measure =
+                |plan: &Plan, tell: &dyn Tell| model::ablation::measure(plan, runtime.handle(), tell);
+            let all = each_app(global, args, out, measure, |measured: &Ablation| &measured.without)?;
+            if !out.json() {
+                writeln!(out, "{}", model::ablation::table(&all))?;
+            }
+        }
+        ModelCommand::Robust(args) => {
+            let measure = |plan: &Plan, tell: &dyn Tell| model::robust::measure(plan, runtime.handle(), tell);
+            let all = each_app(global, args, out, measure, |measured: &Robust| &measured.conditions)?;
+            if !out.json() {
+                writeln!(out, "{}", model::robust::table(&all))?;
             }
         }
     }
@@ -67,7 +103,7 @@ fn each_app<T: Serialize, L: Serialize>(
     }
     let mut all = Vec::new();
     for app in chosen {
-        let bar = ProgressBar::new(args.scenarios as u64);
+        let bar = ProgressBar::no_length();
         // The template is a constant; were it wrong, the default style would do.
         if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30}] {pos} of {len}  {wide_msg}") {
             bar.set_style(style.progress_chars("=> "));
@@ -106,6 +142,10 @@ struct Cases(ProgressBar);
 impl Tell for Cases {
     fn say(&self, what: &str) {
         self.0.set_message(what.to_owned());
+    }
+
+    fn cases(&self, many: usize) {
+        self.0.set_length(many as u64);
     }
 
     fn case(&self) {

@@ -11,6 +11,8 @@ mod diagnose;
 mod doctor;
 mod eval;
 mod eval_model;
+mod eval_paper;
+mod eval_replay;
 mod graph;
 mod lab;
 mod log;

@@ -29,8 +29,10 @@ pub struct Machine {
     pub finding: Finding,
     /// How odd the services on it are in this respect, the middle one of them.
     pub usual: f64,
-    /// Which share of the services on it shows it.
+    /// Which share of the services on it shows it …
     pub share: f64,
+    /// … and how many those are; 0 where nothing but the machine's own metrics shows it, or nothing of them.
+    pub many: usize,
 }
 
 /// The odd machines.
@@ -49,17 +51,14 @@ pub fn odd(
         let here: Vec<&ServiceName> = called.iter().filter(is_here).copied().collect();
         let elsewhere: Vec<&ServiceName> = called.iter().filter(|s| !is_here(s)).copied().collect();
         let common = |tells: Tells| {
-            let shows = |service: &ServiceName| cpu(evidence, service, tells);
             let share = |of: &[&ServiceName]| {
-                let many = of.iter().filter(|service| shows(service) >= unusual).count();
+                let shows = |service: &&&ServiceName| cpu(evidence, service, tells) >= unusual;
+                let many = of.iter().filter(shows).count();
                 (many, many as f64 / of.len().max(1) as f64)
             };
             let ((many, here_share), (_, there)) = (share(&here), share(&elsewhere));
-            let mut all: Vec<f64> = here.iter().map(|service| shows(service)).collect();
-            all.sort_by(f64::total_cmp);
-            let usual = all.get(all.len() / 2).copied().unwrap_or(0.0);
             (many >= LEAST && here_share >= MOST && here_share >= RATIO * there)
-                .then_some((usual, here_share))
+                .then(|| (usual(evidence, &here, tells), here_share, many))
         };
         let own = evidence.nodes.get(node).into_iter().flatten();
         let own = own.filter(|f| f.resource == Resource::Cpu && f.surprise >= unusual);
@@ -69,33 +68,78 @@ pub fn odd(
             ..finding.clone()
         };
         let (needs, waits) = (common(Tells::Use), common(Tells::Shortage));
-        let machine = match (own, needs, waits) {
+        let machine = squeezed(evidence, &here, &elsewhere, unusual).map(|(finding, many)| Machine {
+            resource: Resource::Cache,
+            finding: named(&finding, &format!("{} of the services", finding.what)),
+            usual: usual(evidence, &here, Tells::Use),
+            share: many as f64 / here.len().max(1) as f64,
+            many,
+        });
+        let machine = machine.or_else(|| match (own, needs, waits) {
             (Some(finding), None, waits) => {
                 let finding = named(&finding, finding.what.as_str());
-                let (usual, share) = waits.unwrap_or((0.0, 1.0));
-                Some(Machine { resource: Resource::Cpu, finding, usual, share })
+                let (usual, share, many) = waits.unwrap_or((0.0, 1.0, 0));
+                Some(Machine { resource: Resource::Cpu, finding, usual, share, many })
             }
-            (_, Some((usual, share)), _) => example(evidence, &here, Tells::Use).map(|finding| Machine {
-                resource: Resource::Cache,
-                finding: named(&finding, &format!("{} of most services", finding.what)),
-                usual,
-                share,
-            }),
-            (None, None, Some((usual, share))) => {
+            (_, Some((usual, share, many)), _) => {
+                example(evidence, &here, Tells::Use).map(|finding| Machine {
+                    resource: Resource::Cache,
+                    finding: named(&finding, &format!("{} of most services", finding.what)),
+                    usual,
+                    share,
+                    many,
+                })
+            }
+            // Waiting for pages is waiting as well: nothing of the machine's own says that it is full.
+            (None, None, Some((usual, share, _))) => {
                 example(evidence, &here, Tells::Shortage).map(|finding| Machine {
                     resource: Resource::Cpu,
                     finding: named(&finding, &format!("{} of most services", finding.what)),
                     usual,
                     share,
+                    many: 0,
                 })
             }
             (None, None, None) => None,
-        };
+        });
         if let Some(machine) = machine {
             odd.insert(node.clone(), machine);
         }
     }
     odd
+}
+
+/// The cache that is taken from a service, if anybody measures that.
+fn taken<'a>(evidence: &'a Evidence, service: &ServiceName) -> Option<&'a Finding> {
+    let mut metrics = evidence.metrics.get(service).into_iter().flatten();
+    metrics.find(|f| f.resource == Resource::Cache && f.tells == Some(Tells::Shortage))
+}
+
+/// The oddest shortage of cache on a machine most of whose services have less of it than usual, while those
+/// elsewhere do not; and the number of those that have less.
+fn squeezed(
+    evidence: &Evidence,
+    here: &[&ServiceName],
+    elsewhere: &[&ServiceName],
+    unusual: f64,
+) -> Option<(Finding, usize)> {
+    let short = |of: &[&ServiceName]| -> Vec<Finding> {
+        let taken = of.iter().filter_map(|service| taken(evidence, service));
+        taken.filter(|finding| finding.surprise >= unusual).cloned().collect()
+    };
+    let share = |of: &[&ServiceName]| short(of).len() as f64 / of.len().max(1) as f64;
+    if share(here) < MOST || share(here) < RATIO * share(elsewhere) {
+        return None;
+    }
+    let oddest = short(here).into_iter().max_by(|a, b| a.surprise.total_cmp(&b.surprise))?;
+    Some((oddest, short(here).len()))
+}
+
+/// How odd the CPU of the middle one of some services is.
+fn usual(evidence: &Evidence, of: &[&ServiceName], tells: Tells) -> f64 {
+    let mut all = Vec::from_iter(of.iter().map(|service| cpu(evidence, service, tells)));
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// How odd a service's CPU is.
@@ -113,7 +157,7 @@ fn example(evidence: &Evidence, of: &[&ServiceName], tells: Tells) -> Option<Fin
 
 impl Machine {
     /// Whether it is the reason for what is odd about a service on it: the service shows what the others
-    /// show, not much more, and nothing else.
+    /// show, not much more, and, unless there are several of them, nothing else.
     pub fn explains(&self, evidence: &Evidence, suspect: &Suspect, unusual: f64) -> bool {
         let tells = if self.resource == Resource::Cache { Tells::Use } else { Tells::Shortage };
         let shown = cpu(evidence, &suspect.service, tells);
@@ -130,7 +174,8 @@ impl Machine {
         let busier = self.resource == Resource::Cpu
             && cpu(evidence, &suspect.service, Tells::Use) >= 2.0 * unusual.max(self.usual);
         (shown >= unusual || !measured)
-            && elsewhere < unusual
+            // Where others on the machine suffer as well, what else is odd about one of them is no reason.
+            && (elsewhere < unusual || self.many >= LEAST)
             && !busier
             && shown <= OWN * self.usual.max(2.0 * unusual)
     }
@@ -169,6 +214,25 @@ mod tests {
             evidence.metrics.insert(service, findings);
         }
         (placement, evidence)
+    }
+
+    /// The same with the surprise of how little of the cache each has.
+    fn squeezed_ones(cache: [f64; 6]) -> Vec<(String, usize)> {
+        let (placement, mut evidence) = evidence([(1.0, 1.0); 6]);
+        for (i, surprise) in cache.into_iter().enumerate() {
+            let findings = evidence.metrics.get_mut(&ServiceName::new(&"abcdef"[i..=i])).unwrap();
+            let short = Finding { resource: Resource::Cache, surprise, ..findings[1].clone() };
+            findings.push(short);
+        }
+        let odd = odd(&placement, &evidence, 7.0);
+        odd.into_iter().map(|(node, machine)| (node.to_string(), machine.many)).collect()
+    }
+
+    #[test]
+    fn who_takes_the_cache_takes_it_from_most_services_of_the_machine() {
+        assert_eq!(squeezed_ones([20.0, 20.0, 20.0, 1.0, 1.0, 1.0]), [("node-1".to_owned(), 3)]);
+        assert!(squeezed_ones([20.0, 1.0, 1.0, 1.0, 1.0, 1.0]).is_empty());
+        assert!(squeezed_ones([20.0; 6]).is_empty());
     }
 
     fn odd_ones(cpu: [(f64, f64); 6]) -> Vec<(String, Resource)> {

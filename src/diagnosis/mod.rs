@@ -1,6 +1,7 @@
 //! Root causes: what is normal, what is unusual, counterfactuals, and the verdict.
 
 mod abduction;
+mod caches;
 pub mod counterfactual;
 pub mod evidence;
 mod inherited;
@@ -22,6 +23,6 @@ pub mod what_if;
 pub use counterfactual::{Intervention, Reset, World};
 pub use evidence::{Evidence, Finding};
 pub use reference::{FeatureKind, FeatureKinds, Reference};
-pub use settings::DiagnosisSettings;
+pub use settings::{DiagnosisSettings, Part};
 pub use verdict::{Case, DiagnosisError, diagnose};
 pub use what_if::WhatIf;

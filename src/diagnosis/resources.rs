@@ -58,17 +58,23 @@ pub fn resources(evidence: &Evidence, service: &ServiceName, on_the_way: bool, u
     let slower = |f: &Finding| f.observed.unwrap_or(0.0) / f.normal.unwrap_or(0.0).max(1e-3);
     let symptoms = latencies.iter().filter(|f| f.tells.is_none() && f.surprise >= unusual);
     let slow_down = symptoms.map(slower).fold(1.0, f64::max);
+    let material = |rise: f64| rise - 1.0 >= MATERIAL * (slow_down - 1.0);
+    let metrics = of(&evidence.metrics);
+    let cpu_use = metrics.iter().filter(|f| f.resource == Resource::Cpu && f.tells == Some(Tells::Use));
+    let more_cpu = cpu_use.map(slower).fold(1.0, f64::max);
     let mut strongest: BTreeMap<Resource, (f64, Finding)> = BTreeMap::new();
     let lack_of_cpu = |f: &Finding| f.resource == Resource::Cpu && f.tells == Some(Tells::Shortage);
     let lack_is_measured = evidence.metrics.get(service).is_some_and(|of| of.iter().any(lack_of_cpu));
-    let findings = of(&evidence.metrics).into_iter().chain(of(&evidence.channels));
+    let findings = metrics.into_iter().chain(of(&evidence.channels));
     for finding in findings.filter(|f| f.tells.is_some()) {
         let weight = match (finding.resource, finding.tells) {
             (Resource::Load, _) => 0.0,
+            // Less cache costs CPU time, or it costs nothing.
+            (Resource::Cache, Some(Tells::Shortage)) if !material(more_cpu) => FAINT * finding.surprise,
             (_, Some(Tells::Shortage)) | (Resource::Memory, _) => finding.surprise,
             // Where nobody measures what is lacking, what is used has to do.
             (Resource::Cpu, _) if !lack_is_measured => finding.surprise,
-            (Resource::Cpu, _) if slower(&finding) - 1.0 >= MATERIAL * (slow_down - 1.0) => finding.surprise,
+            (Resource::Cpu, _) if material(slower(&finding)) => finding.surprise,
             _ => FAINT * finding.surprise,
         };
         match strongest.get(&finding.resource) {
@@ -188,6 +194,14 @@ mod tests {
         let metrics = [(Resource::Disk, Use, 300.0, 9.0), (Resource::Disk, Shortage, 60.0, 9.0), faults];
         assert_eq!(first(false, &metrics), Resource::Memory);
         assert_eq!(first(false, &metrics[..2]), Resource::Disk);
+    }
+
+    #[test]
+    fn less_cache_is_a_reason_only_if_it_costs_cpu() {
+        use Tells::{Shortage, Use};
+        let (less, enough) = ((Resource::Cache, Shortage, 30.0, 0.3), (Resource::Cpu, Shortage, 1.0, 1.0));
+        assert_eq!(first(false, &[less, (Resource::Cpu, Use, 20.0, 4.0), enough]), Resource::Cache);
+        assert_eq!(first(false, &[less, (Resource::Cpu, Use, 1.0, 1.1), enough]), Resource::Latent);
     }
 
     #[test]

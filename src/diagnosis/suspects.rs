@@ -10,12 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::Result;
 
+use super::caches;
 use super::counterfactual::{Intervention, Reset, World};
 use super::evidence::{Evidence, Finding};
 use super::machines::{self, Machine};
 use super::resources::{Blame, resources};
+use super::settings::{DiagnosisSettings, Part};
 use crate::causal::Cbn;
-use crate::domain::{Entity, NodeName, Resource, ServiceName, Tells};
+use crate::domain::{Clean, Entity, NodeName, Resource, ServiceName, Tells};
 
 /// A reset that removes less than this share of all slowness changes nothing that could be told from noise.
 const NOTICED: f64 = 0.02;
@@ -53,14 +55,18 @@ pub struct Setting<'a> {
     pub cbn: &'a Cbn,
     /// Machines of each service.
     pub placement: &'a BTreeMap<ServiceName, Vec<NodeName>>,
-    /// Least surprise that is unusual.
-    pub unusual: f64,
+    /// What is unusual, and what is looked at.
+    pub settings: &'a DiagnosisSettings,
 }
 
 /// All services with evidence, most suspect first.
 pub fn suspects(setting: Setting, evidence: &Evidence, world: &World) -> Result<Vec<Suspect>> {
-    let Setting { cbn, placement, unusual } = setting;
-    let machines = machines::odd(placement, evidence, unusual);
+    let Setting { cbn, placement, settings } = setting;
+    let unusual = settings.unusual;
+    let machines = match settings.has(Part::Machines) {
+        true => machines::odd(placement, evidence, unusual),
+        false => BTreeMap::new(),
+    };
     let mut all = Vec::new();
     for service in cbn.services() {
         let reset = reset_of(cbn, evidence, service);
@@ -96,10 +102,15 @@ pub fn suspects(setting: Setting, evidence: &Evidence, world: &World) -> Result<
             reset,
         });
     }
-    for i in 0..all.len() {
+    for i in (0..all.len()).filter(|_| settings.has(Part::Takers)) {
         takers(setting, evidence, i, &mut all);
     }
-    for suspect in &mut all {
+    let caches = if settings.has(Part::Caches) { caches::missing(cbn, evidence) } else { BTreeMap::new() };
+    for (store, cache) in caches {
+        misses(evidence, store, cache, unusual, &mut all);
+    }
+    // Whoever makes others slow is no victim of its machine.
+    for suspect in all.iter_mut().filter(|suspect| suspect.victims.is_empty()) {
         let here = placement.get(&suspect.service).into_iter().flatten();
         let odd = here.filter_map(|node| Some((node, machines.get(node)?)));
         // A service with replicas on several odd machines: the one whose services show it most.
@@ -158,7 +169,7 @@ pub fn reset_resource(cbn: &Cbn, suspect: &Suspect, blame: &Blame) -> Interventi
 /// uses one far more than those beside it, which wait for it, is the reason why they are slow: its
 /// return to normal is theirs as well.
 fn takers(setting: Setting, evidence: &Evidence, i: usize, all: &mut [Suspect]) {
-    let Setting { placement, unusual, .. } = setting;
+    let (placement, unusual) = (setting.placement, setting.settings.unusual);
     let uses = |service: &ServiceName| {
         let findings = evidence.metrics.get(service).into_iter().flatten();
         let disk = findings.filter(|f| f.resource == Resource::Disk && f.tells == Some(Tells::Use));
@@ -192,15 +203,37 @@ fn takers(setting: Setting, evidence: &Evidence, i: usize, all: &mut [Suspect]) 
         })
         .collect();
     for j in victims {
-        let (name, reset, symptom) = (all[j].service.clone(), all[j].reset.clone(), all[j].symptom);
-        all[i].victims.push(name);
-        all[i].reset.extend(reset);
-        all[i].symptom = all[i].symptom.max(symptom);
-        all[i].explained = all[i].explained.max(all[j].explained);
+        suffers(all, j, i);
     }
     if !all[i].victims.is_empty() {
         Blame::put_first(&mut all[i].resources, Resource::Disk, use_);
     }
+}
+
+/// A store that is slow because a cache in front of it misses is the cache's victim.
+fn misses(evidence: &Evidence, store: &ServiceName, cache: &ServiceName, unusual: f64, all: &mut [Suspect]) {
+    let place = |service: &ServiceName| all.iter().position(|suspect| suspect.service == *service);
+    let (Some(victim), Some(taker), Some(load)) = (place(store), place(cache), caches::load(evidence, store))
+    else {
+        return;
+    };
+    if all[victim].symptom < unusual {
+        return;
+    }
+    all[taker].own = all[taker].own.max(all[victim].own);
+    suffers(all, victim, taker);
+    let what = Clean::new(&format!("{} of {store}", load.what));
+    let asked = Finding { resource: Resource::Memory, what, ..load.clone() };
+    Blame::put_first(&mut all[taker].resources, Resource::Memory, asked);
+}
+
+/// What is slow about a victim is the doing of another: its return to normal is the victim's as well.
+fn suffers(all: &mut [Suspect], victim: usize, taker: usize) {
+    let Suspect { service, reset, symptom, explained, .. } = all[victim].clone();
+    all[taker].victims.push(service);
+    all[taker].reset.extend(reset);
+    all[taker].symptom = all[taker].symptom.max(symptom);
+    all[taker].explained = all[taker].explained.max(explained);
 }
 
 /// Names the machine as the reason.

@@ -242,7 +242,7 @@ impl Engine {
     }
 
     /// Windows in a diagnosis window.
-    pub(super) fn span(&self) -> usize {
+    pub fn span(&self) -> usize {
         let length = self.windows.length.as_secs().max(1);
         usize::try_from(self.diagnosis.window.as_secs() / length).unwrap_or(usize::MAX).max(1)
     }

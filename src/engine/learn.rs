@@ -1,6 +1,5 @@
 //! The model for a moment: which data it may have seen, the cache, and training.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,7 @@ use crate::diagnosis::verdict::minus;
 use crate::diagnosis::{DiagnosisSettings, FeatureKinds, Reference};
 use crate::domain::{Clean, ModelSummary, Progress, Timestamp};
 use crate::gvae::checkpoint::{self, CheckpointError, FORMAT, Manifest};
-use crate::gvae::{Gvae, GvaeError, TrainSettings, fingerprint, retrain, train};
+use crate::gvae::{Again, Gvae, GvaeError, TrainSettings, fingerprint, retrain, train};
 use crate::windows::{Frame, Key};
 
 /// While data is scarce, the cut-off advances in steps of this many seconds.
@@ -104,8 +103,19 @@ pub struct Lesson {
     pub span: usize,
     /// What the windows are made of, and which are called healthy.
     pub origin: Key,
-    /// The model from before the application's shape changed, and when that was.
-    pub base: Option<(Arc<Learned>, Timestamp)>,
+    /// The model from before the application changed, if it did.
+    pub base: Option<Base>,
+}
+
+/// What a model is made from after a change of the application.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// The model from before.
+    pub learned: Arc<Learned>,
+    /// When the application changed.
+    pub changed: Timestamp,
+    /// What is trained again.
+    pub again: Again,
 }
 
 /// The model of `lesson` from the `shelf`, or trained and put there. `fresh` trains
@@ -118,7 +128,7 @@ pub fn learn(
     progress: &dyn Progress,
 ) -> Result<Learned, GvaeError> {
     let since = match &lesson.base {
-        Some((_, changed)) => lesson.frame.ends.partition_point(|end| end < changed),
+        Some(base) => lesson.frame.ends.partition_point(|end| *end < base.changed),
         None => 0,
     };
     let known = lesson.frame.columns.iter().filter(|(_, values)| is_known(values, since));
@@ -145,13 +155,12 @@ pub fn learn(
         }
     }
     let (model, windows) = match &lesson.base {
-        Some((base, _)) => {
+        Some(Base { learned, again, .. }) => {
             let (frame, settings) = (&lesson.frame, &lesson.settings);
-            let (model, affected, _) =
-                retrain(&base.model, cbn, frame, since, &BTreeSet::new(), settings, progress)?;
+            let (model, affected, _) = retrain(&learned.model, cbn, frame, since, again, settings, progress)?;
             warnings.push(Clean::new(&format!(
                 "{}: {:.0} % of the model were trained again on the {} windows since",
-                base.changes(frame),
+                learned.changes(frame),
                 100.0 * affected.share(),
                 frame.len() - since,
             )));

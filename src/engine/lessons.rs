@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::core::{Engine, Picture, blocking};
-use super::learn::{Learned, Lesson, after_change, cut_off, learn, scarce_cut_off};
+use super::learn::{Base, Learned, Lesson, after_change, cut_off, learn, scarce_cut_off};
 use super::{EngineError, shelf::Shelf};
 use crate::causal::{CallGraph, Change};
 use crate::diagnosis::FeatureKinds;
 use crate::diagnosis::verdict::minus;
-use crate::domain::{Column, Progress, Side, Slo, Stat, Timestamp};
-use crate::gvae::GvaeError;
+use crate::domain::{Column, NoProgress, Progress, Side, Slo, Stat, Timestamp};
+use crate::gvae::{Again, GvaeError};
 use crate::windows::{Frame, Key};
 
 impl Engine {
@@ -26,7 +26,10 @@ impl Engine {
             return Ok(learned.clone());
         }
         let base = match changed {
-            Some(changed) => self.base(held.as_ref(), at, &progress).await?.map(|base| (base, changed)),
+            Some(changed) => {
+                let before = self.base(held.as_ref(), at, &progress).await?;
+                before.map(|learned| Base { learned, changed, again: Again::default() })
+            }
             None => None,
         };
         let lesson = self.lesson(frame, graph, base);
@@ -35,7 +38,7 @@ impl Engine {
         Ok(learned)
     }
 
-    fn lesson(&self, frame: Frame, graph: Arc<CallGraph>, base: Option<(Arc<Learned>, Timestamp)>) -> Lesson {
+    fn lesson(&self, frame: Frame, graph: Arc<CallGraph>, base: Option<Base>) -> Lesson {
         Lesson {
             healthy: self.healthy(&frame),
             frame,
@@ -46,6 +49,25 @@ impl Engine {
             origin: self.origin(),
             base,
         }
+    }
+
+    /// A model of the windows between `after` and `until`, learned in the way that is asked for and not in
+    /// the one that the engine would choose: to compare them. Columns that `lacks` names are left out; `base`
+    /// as in [`Lesson::base`].
+    ///
+    /// # Errors
+    /// There is too little data, or training failed.
+    pub async fn learn_between(
+        self: &Arc<Self>,
+        after: Timestamp,
+        until: Timestamp,
+        lacks: impl Fn(&Column) -> bool,
+        base: Option<Base>,
+    ) -> Result<Arc<Learned>, EngineError> {
+        let (frame, graph) = self.until(until).await?;
+        let mut frame = frame.between(after, until);
+        frame.columns.retain(|column, _| !lacks(column));
+        self.take(self.lesson(frame, graph, base), until, true, until, Arc::new(NoProgress)).await
     }
 
     async fn take(

@@ -10,6 +10,8 @@ pub mod difficulty;
 pub mod faults;
 pub mod model;
 pub mod observe;
+pub mod paper;
+pub mod replay;
 mod report;
 
 pub use difficulty::{Difficulty, Outcome, Plan};

@@ -26,7 +26,7 @@ pub use checkpoint::{CheckpointError, Manifest, fingerprint};
 pub use data::{Inputs, LatencyScale, Normaliser, Scale};
 pub use model::{Decoded, Gaussian, Gvae};
 pub use settings::TrainSettings;
-pub use train::{TrainReport, retrain, train};
+pub use train::{Again, TrainReport, retrain, train};
 pub use transfer::Affected;
 
 /// Why there is no model.

@@ -78,17 +78,25 @@ pub fn train(
     Ok((model, report))
 }
 
+/// How a model is trained again after a change of the application.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// Services that behave differently though nothing else about them changed.
+    pub updated: BTreeSet<ServiceName>,
+    /// Train all of it, not only what the change affects.
+    pub whole: bool,
+}
+
 /// The model of a changed application from the one before: incremental, since what is known is kept, and
 /// partial, since only what the change affects is trained (Gan et al. 2020, section 4). `since` is the
 /// first row of `frame` after the change; of the rows before, some are learned from again, so that
-/// what they taught is not forgotten. `updated` services are those that behave differently though
-/// nothing else about them changed.
+/// what they taught is not forgotten.
 pub fn retrain(
     old: &Gvae,
     cbn: Cbn,
     frame: &Frame,
     since: usize,
-    updated: &BTreeSet<ServiceName>,
+    again: &Again,
     settings: &TrainSettings,
     progress: &dyn Progress,
 ) -> Result<(Gvae, Affected, TrainReport), GvaeError> {
@@ -96,7 +104,10 @@ pub fn retrain(
         return Err(GvaeError::NoLatency);
     }
     let fresh = Normaliser::fit(&cbn, &frame.rows(since..frame.len()));
-    let (model, affected) = transfer(old, cbn, fresh, settings, updated)?;
+    let (model, mut affected) = transfer(old, cbn, fresh, settings, &again.updated)?;
+    if again.whole {
+        affected = Affected::all(&model.cbn);
+    }
     let (mut rows, held): (Vec<_>, Vec<_>) = split(frame.len() - since.min(frame.len()));
     rows.iter_mut().for_each(|row| *row += since);
     let held = held.into_iter().map(|row| row + since).collect();

@@ -288,9 +288,9 @@ fn a_changed_application_is_learned_in_a_fraction_of_the_work() {
     app.calls.push(crate::gvae::testbed::Call { caller: 2, callee: 3, share: 1.0, delay_ms: 1.0 });
     let frame = changed(&app, 30);
     let (old, _) = trained();
-    let updated = BTreeSet::from([ServiceName::new("store")]);
+    let again = Again { updated: BTreeSet::from([ServiceName::new("store")]), whole: false };
     let cbn = || app.cbn(&frame);
-    let (new, affected, report) = retrain(old, cbn(), &frame, 120, &updated, &small(), &NoProgress).unwrap();
+    let (new, affected, report) = retrain(old, cbn(), &frame, 120, &again, &small(), &NoProgress).unwrap();
     assert_eq!(report.epochs, small().epochs.div_ceil(AGAIN));
     assert!(affected.share() < 1.0);
 
@@ -312,7 +312,7 @@ fn a_changed_application_is_learned_in_a_fraction_of_the_work() {
     // New windows are explained better than by the model that was merely carried over.
     let recent = frame.rows(120..150);
     let fresh = Normaliser::fit(&cbn(), &recent);
-    let (stale, _) = transfer(old, cbn(), fresh, &small(), &updated).unwrap();
+    let (stale, _) = transfer(old, cbn(), fresh, &small(), &again.updated).unwrap();
     let (carried, learned) =
         (held_back_loss(&stale, &recent, &small()), held_back_loss(&new, &recent, &small()));
     assert!(learned < carried - 1.0, "{learned} after {carried}");

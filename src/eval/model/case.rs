@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::EvalError;
-use super::ground::{END_S, Ground, SETTLED_S, digest, epoch_ns, moment, write};
-use crate::domain::{NoProgress, Verdict};
+use super::ground::{Ground, SETTLED_S, copy, digest, epoch_ns, moment, write};
+use crate::domain::{NoProgress, Timestamp, Verdict};
 use crate::engine::{self, Engine, Picture};
 use crate::lab::fault::Fault;
 use crate::lab::measure::Measurement;
@@ -160,7 +160,7 @@ impl<'a> Case<'a> {
     fn live(&self) -> Result<(), EvalError> {
         let Ground { app, cluster, runtime, .. } = self.ground;
         let length = TIMING.window_s.1 as u64;
-        let at = END_S + LATER_S;
+        let at = self.ground.end_s + LATER_S;
         let measurement = Measurement { epoch_ns: epoch_ns(at, length), ..self.ground.measurement.clone() };
         let settings = self.truth.settings(0.0);
         let keep = Duration::from_secs(86_400);
@@ -177,7 +177,7 @@ impl<'a> Case<'a> {
         let ports = self.ground.ports.lock().unwrap_or_else(PoisonError::into_inner);
         let archive = runtime.block_on(Archive::open(&world.stores(), *ports))?;
         let engine = self.ground.engine(&cache)?;
-        let fetched = runtime.block_on(engine.fetch(asked_at(), engine::now(), &NoProgress));
+        let fetched = runtime.block_on(engine.fetch(self.at(), engine::now(), &NoProgress));
         drop(engine);
         runtime.block_on(archive.close());
         drop(ports);
@@ -185,12 +185,28 @@ impl<'a> Case<'a> {
         write(&self.done(), b"")
     }
 
+    /// The moment that is asked about.
+    pub fn at(&self) -> Timestamp {
+        moment(self.ground.end_s + LATER_S)
+    }
+
+    /// What the product knows before it is asked.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn picture(&self) -> Result<(Arc<Engine>, Picture), EvalError> {
+        let engine: Arc<Engine> = self.ground.engine(&self.cache())?;
+        let picture = self.ground.runtime.block_on(engine.picture(self.at()));
+        let picture = picture.map_err(|source| self.failed(source))?;
+        Ok((engine, picture))
+    }
+
     /// What the product says, and the windows from which it does.
     ///
     /// # Errors
     /// It says nothing.
     pub fn ask(&self) -> Result<(Verdict, Picture), EvalError> {
-        let at = asked_at();
+        let at = self.at();
         let engine: Arc<Engine> = self.ground.engine(&self.cache())?;
         let ask = async {
             let slo = engine.slo(None)?.clone();
@@ -201,32 +217,7 @@ impl<'a> Case<'a> {
         self.ground.runtime.block_on(ask).map_err(|source| self.failed(source))
     }
 
-    /// The windows alone.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    pub fn picture(&self) -> Result<Picture, EvalError> {
-        let engine: Arc<Engine> = self.ground.engine(&self.cache())?;
-        let picture = self.ground.runtime.block_on(engine.picture(asked_at()));
-        picture.map_err(|source| self.failed(source))
-    }
-
     fn failed(&self, source: engine::EngineError) -> EvalError {
         self.ground.failed(&format!("incident {}", self.truth.seed), source)
     }
-}
-
-/// The moment of the question.
-fn asked_at() -> jiff::Timestamp {
-    moment(END_S + LATER_S)
-}
-
-/// Copies the files of a folder; what is there is replaced.
-fn copy(from: &Path, to: &Path) -> Result<(), EvalError> {
-    crate::config::paths::private(to)?;
-    for entry in std::fs::read_dir(from).map_err(EvalError::file(from))?.flatten() {
-        let target = to.join(entry.file_name());
-        std::fs::copy(entry.path(), &target).map_err(EvalError::file(&target))?;
-    }
-    Ok(())
 }

@@ -10,19 +10,25 @@
 //! incident on the next day. Both are kept in a folder, so that a long run goes on where it stopped and
 //! the same windows can be asked again.
 
+pub mod ablation;
 pub mod calibration;
 pub mod case;
+pub mod current;
 pub mod ground;
 pub mod others;
 pub mod report;
+pub mod robust;
 pub mod run;
 pub mod score;
+pub mod sizing;
+pub mod variants;
 
 use std::path::PathBuf;
 
 use crate::baselines::MethodError;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
+use crate::lab::app::AppError;
 use crate::lab::scenario::ScenarioError;
 use crate::lab::sim::SimError;
 use crate::lab::stage::StageError;
@@ -40,6 +46,9 @@ pub enum EvalError {
     /// No scenario.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
+    /// No application.
+    #[error(transparent)]
+    App(#[from] AppError),
     /// The lab.
     #[error(transparent)]
     Stage(#[from] StageError),

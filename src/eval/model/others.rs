@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::EvalError;
 use super::case::{Case, Truth};
-use super::ground::Ground;
+use super::ground::{Conditions, Ground};
 use super::run::{LAST_TUNING, Plan, Tell};
 use super::score::Named;
 use crate::baselines::{self, Blamed, Labelled, Method, Question};
@@ -87,11 +87,14 @@ impl Others {
         runtime: &Handle,
         tell: &dyn Tell,
     ) -> Result<(), EvalError> {
-        let ground = Ground::open(plan.app.clone(), plan.nodes, LABELS_GROUND, &plan.work, runtime, tell)?;
+        let ground = {
+            let conditions = Conditions::default();
+            Ground::open(plan.app.clone(), plan.nodes, LABELS_GROUND, conditions, &plan.work, runtime, tell)?
+        };
         tell.say("labelled cases");
         let known = each(seeds.len(), plan.threads, |index| {
             let case = Case::open(&ground, seeds[index])?;
-            Ok::<_, EvalError>((case.picture()?, truth(&case.truth)))
+            Ok::<_, EvalError>((case.picture()?.1, truth(&case.truth)))
         })?;
         let cases = known.iter().map(|(picture, truth)| {
             let question = self.asked.about(picture);

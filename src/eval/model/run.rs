@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::EvalError;
 use super::case::{Case, Truth};
-use super::ground::Ground;
+use super::ground::{Conditions, Ground};
 use super::others::{Others, Reply};
 use super::report::Accuracy;
 use super::score::{Named, Score, named, score};
@@ -26,6 +26,8 @@ pub const LAST_TUNING: u64 = 1_000;
 pub trait Tell: Send + Sync {
     /// What is being done.
     fn say(&self, what: &str);
+    /// So many cases will be done.
+    fn cases(&self, many: usize);
     /// A case is done.
     fn case(&self);
 }
@@ -89,6 +91,7 @@ pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Accurac
     let ground = ground_of(plan, runtime, tell)?;
     let others = Others::new(&ground, plan, runtime, tell)?;
     tell.say("cases");
+    tell.cases(plan.cases);
     let outcomes = each(plan.cases, plan.threads, |index| {
         let case = Case::open(&ground, plan.seed + index as u64)?;
         let outcome = ask(&case, &others)?;
@@ -103,9 +106,22 @@ pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Accurac
 /// # Errors
 /// The lab or the engine failed, or the folder cannot be written.
 pub fn ground_of(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Ground, EvalError> {
+    ground_under(plan, Conditions::default(), runtime, tell)
+}
+
+/// The same where it is measured in another way.
+///
+/// # Errors
+/// The lab or the engine failed, or the folder cannot be written.
+pub fn ground_under(
+    plan: &Plan,
+    conditions: Conditions,
+    runtime: &Handle,
+    tell: &dyn Tell,
+) -> Result<Ground, EvalError> {
     // What is held back is held back with its own history.
     let seed = if plan.seed >= HELD_BACK { 2 } else { 1 };
-    Ground::open(plan.app.clone(), plan.nodes, seed, &plan.work, runtime, tell)
+    Ground::open(plan.app.clone(), plan.nodes, seed, conditions, &plan.work, runtime, tell)
 }
 
 fn ask(case: &Case, others: &Others) -> Result<Outcome, EvalError> {

@@ -28,6 +28,12 @@ pub struct Score {
     pub exact: bool,
     /// The same for the services alone, whatever was said of their nodes and resources.
     pub services: bool,
+    /// Causes whose services are not named.
+    #[serde(default)]
+    pub overlooked: usize,
+    /// Services named without being to blame.
+    #[serde(default)]
+    pub accused: usize,
     /// Causes not named.
     pub missed: usize,
     /// Blamed without being a cause.
@@ -75,8 +81,9 @@ pub fn score<'a>(
             Resource::Load => named.resource == Some(Resource::Load),
             _ => named.service == blame.cause.service || (blame.node.is_some() && blame.node == named.node),
         };
-        let services = set.iter().all(|blame| covered(blame, set, blamed, loosely))
-            && blamed.iter().all(|named| set.iter().any(|blame| loosely(blame, named)));
+        let overlooked = set.iter().filter(|blame| !covered(blame, set, blamed, loosely)).count();
+        let accused = blamed.iter().filter(|named| !set.iter().any(|blame| loosely(blame, named))).count();
+        let services = overlooked + accused == 0;
         let mut nodes = set.iter().filter_map(|blame| blame.node.as_ref()).peekable();
         let node = nodes
             .peek()
@@ -85,6 +92,8 @@ pub fn score<'a>(
         Score {
             exact: missed + wrong == 0,
             services,
+            overlooked,
+            accused,
             missed,
             wrong,
             resources,
@@ -172,6 +181,8 @@ mod tests {
         assert!(right.exact && right.node == Some(true) && right.resources == 2, "{right:?}");
         let unnamed = of(&[&node], &[name("a", Resource::Cpu, None)]);
         assert!(!unnamed.exact && unnamed.services && unnamed.node == Some(false), "{unnamed:?}");
+        let other = of(&[&node], &[name("c", Resource::Cpu, None)]);
+        assert_eq!((other.overlooked, other.accused), (2, 1), "{other:?}");
     }
 
     #[test]

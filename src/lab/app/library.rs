@@ -80,6 +80,17 @@ pub fn json(name: &str) -> Result<String, AppError> {
     found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| unknown(name))
 }
 
+/// The application of this name with its file changed by `edit`.
+///
+/// # Errors
+/// There is none of this name, or what it has become is no application.
+pub fn edited(name: &str, edit: impl FnOnce(&mut AppFile)) -> Result<Application, AppError> {
+    let mut file: AppFile =
+        serde_json::from_str(&json(name)?).map_err(|error| AppError::format(name, &error))?;
+    edit(&mut file);
+    build(&file, name)
+}
+
 /// JSON Schema of the format.
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(AppFile)

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use build::ROOM;
 pub use error::{AppError, Problem};
 pub use estimate::healthy_tail_ms;
-pub use library::{from_json, has_own_objective, json, named, names, open, schema};
+pub use library::{edited, from_json, has_own_objective, json, named, names, open, schema};
 pub use load::{CFS_PERIOD_S, Edge, Utilisation, edges, offered};
 pub use operation::operation;
 pub use sites::{Site, sites};

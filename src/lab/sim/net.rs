@@ -63,7 +63,9 @@ impl Simulation {
             if nodes.0 != NOWHERE {
                 let node = &mut self.nodes[nodes.0 as usize];
                 node.counters.sent += bytes;
-                at = node.link.send(at, bytes);
+                // The machine's queue as of now: what is still held up at the replica's own interface
+                // must not stand in the way of what others send meanwhile.
+                at += node.link.send(self.now, bytes) - self.now;
             }
             at += PROPAGATION;
             if nodes.1 != NOWHERE {
@@ -114,14 +116,14 @@ impl Simulation {
         let receiver = &mut self.replicas[message.to as usize];
         receiver.counters.received += message.bytes;
         receiver.counters.packets_received += (message.bytes / PACKET).ceil().max(1.0);
-        let mut at = receiver.link.receive(self.now, message.bytes);
         let node = receiver.node;
+        let mut at = self.now;
         if self.replicas.get(message.from as usize).is_none_or(|sender| sender.node != node) {
             let node = &mut self.nodes[node as usize];
             node.counters.received += message.bytes;
             at = node.link.receive(at, message.bytes);
         }
-        at
+        self.replicas[message.to as usize].link.receive(at, message.bytes)
     }
 
     /// A probe of a service from outside, as a blackbox exporter makes it: the round trip in

@@ -233,6 +233,22 @@ fn a_network_fault_is_between_the_spans() {
 }
 
 #[test]
+fn a_full_link_holds_up_nobody_beside_it() {
+    let app = shop();
+    let mut cluster = apart(&app);
+    cluster.placement[CACHE] = cluster.placement[STORE].clone();
+    let store = || FaultKind::NetworkBandwidth { service: "store".into() };
+    let way_to_the_cache = |faults: &[Fault]| {
+        let mut simulation = simulation(&app, cluster.clone(), steady(8), faults);
+        let seen = run(&mut simulation, FAULTY);
+        let calls = seen.iter().flat_map(|request| &request.calls).filter(|call| call.site == 2);
+        mean(calls.map(|call| ((call.arrived - call.sent) + (call.returned - call.ended)) as f64))
+    };
+    let (healthy, beside) = (way_to_the_cache(&[]), way_to_the_cache(&[fault(store(), 0.0, 99.0, 1.0)]));
+    assert!(near(beside, healthy), "{beside} {healthy}");
+}
+
+#[test]
 fn an_exhausted_pool_leaves_its_service_idle() {
     let moved = moved(FaultKind::PoolExhaustion { service: "store".into() }, 0.75);
     let gap = moved.faulty.1.iter().flat_map(|request| &request.calls).filter(|call| call.site == 3);
