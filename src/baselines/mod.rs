@@ -13,6 +13,11 @@ pub mod seer;
 pub mod signals;
 pub mod stats;
 pub mod table;
+#[cfg(test)]
+mod testbed;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 pub mod traces;
 
 pub use autoscaling::Autoscaling;
