@@ -33,10 +33,12 @@ impl Method for Autoscaling {
 
     fn answer(&self, question: &Question<'_>) -> Result<Answer, MethodError> {
         let used = |of: &[Metric<'_>]| {
-            let metric = of.iter().find(|m| m.kind.resource == Resource::Cpu && m.feature.as_str() == OF_LIMIT)?;
+            let metric =
+                of.iter().find(|m| m.kind.resource == Resource::Cpu && m.feature.as_str() == OF_LIMIT)?;
             mean(known(&metric.values[question.now()]))
         };
-        let used = metrics(question).into_iter().filter_map(|(service, of)| Some((service.clone(), used(&of)?)));
+        let used =
+            metrics(question).into_iter().filter_map(|(service, of)| Some((service.clone(), used(&of)?)));
         let used = Vec::from_iter(used);
         let above = used.iter().filter(|(_, share)| *share > f64::from(self.percent) / 100.0);
         let above = Vec::from_iter(above.map(|(service, _)| service.clone()));

@@ -41,7 +41,8 @@ fn abnormal(question: &Question<'_>, latency: &[f64]) -> bool {
 /// Only those that share a machine may make each other slow beyond the calls, which are known.
 fn background(question: &Question<'_>, services: &[&ServiceName]) -> Background {
     let calls: BTreeSet<_> = question.graph.edges().into_iter().map(|(a, b, _)| (a, b)).collect();
-    let machines = |service: &ServiceName| question.frame.placement.get(service).map(Vec::as_slice).unwrap_or_default();
+    let machines =
+        |service: &ServiceName| question.frame.placement.get(service).map(Vec::as_slice).unwrap_or_default();
     let mut background = Background::default();
     for (i, a) in services.iter().enumerate() {
         for (j, b) in services.iter().enumerate().filter(|(j, _)| *j != i) {
@@ -78,7 +79,8 @@ impl Method for Microscope {
         let prepared = pc::prepare(&history);
         let tested = Vec::from_iter(prepared.kept.iter().map(|at| nodes[*at].service));
         let shared = pc::pc(&prepared.correlations, &background(question, &tested), self.pc);
-        let at: BTreeMap<&ServiceName, usize> = nodes.iter().enumerate().map(|(i, n)| (n.service, i)).collect();
+        let at: BTreeMap<&ServiceName, usize> =
+            nodes.iter().enumerate().map(|(i, n)| (n.service, i)).collect();
         let causes = |node: usize| {
             let called = question.graph.callees(nodes[node].service).into_iter();
             let called = called.filter_map(|callee| at.get(callee).copied());

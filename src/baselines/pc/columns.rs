@@ -37,7 +37,8 @@ pub fn prepare(columns: &[&[f64]]) -> Columns {
         }
     }
     let rows = columns.iter().map(|values| values.len()).min().unwrap_or(0);
-    let complete = Vec::from_iter((0..rows).filter(|row| kept.iter().all(|at| columns[*at][*row].is_finite())));
+    let complete =
+        Vec::from_iter((0..rows).filter(|row| kept.iter().all(|at| columns[*at][*row].is_finite())));
     let cut = kept.iter().map(|at| Vec::from_iter(complete.iter().map(|row| columns[*at][*row])));
     let cut: Vec<Vec<f64>> = cut.collect();
     let n = kept.len();

@@ -75,7 +75,10 @@ impl Ledger {
     /// The file cannot be read or is not understood.
     pub fn read(folder: &Path) -> Result<Self, PaperError> {
         let path = folder.join(FILE);
-        let bytes = std::fs::read(&path).map_err(PaperError::file(&path))?;
+        let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => PaperError::Nothing { folder: folder.to_owned() },
+            _ => PaperError::File { path: path.clone(), source },
+        })?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let lines = parse(&path, &bytes[..whole])?;
         Ok(Self { path, inner: Mutex::new(Inner { file: None, lines }) })
@@ -181,6 +184,13 @@ mod tests {
         let ledger = Ledger::read(folder.path()).unwrap();
         assert_eq!((ledger.get::<u8>("accuracy/a/2"), ledger.seconds("accuracy/a")), (Some(2), Some(3.0)));
         assert_eq!((ledger.get::<String>("accuracy/a/2"), ledger.seconds("b")), (None, None));
+    }
+
+    #[test]
+    fn a_folder_without_results_is_called_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Ledger::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("nothing was measured in") && error.contains("--draw"), "{error}");
     }
 
     #[test]

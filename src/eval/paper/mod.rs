@@ -21,7 +21,9 @@ pub mod figure;
 pub mod ledger;
 pub mod published;
 pub mod report;
+pub mod retraining;
 pub mod run;
+pub mod sensitivity;
 pub mod settings;
 
 use std::path::{Path, PathBuf};
@@ -56,6 +58,12 @@ pub enum PaperError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A folder without results.
+    #[error("nothing was measured in {} yet: leave --draw away, or give the folder with --out", .folder.display())]
+    Nothing {
+        /// The folder.
+        folder: PathBuf,
     },
     /// Two runs at once would do the same work twice.
     #[error("{} is being written by another run: wait for it, or give another folder with --out", .path.display())]
