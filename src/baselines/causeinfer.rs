@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::method::{Answer, Blamed, Method, MethodError, Question, ranked};
-use super::pc::{self, Background, Cpdag};
+use super::pc::{self, Background};
 use super::signals::{Metric, called, metrics, served};
 use super::stats::{known, mean, moments};
 use crate::domain::{Quantile, Resource, ServiceName, Side};
@@ -49,6 +49,8 @@ struct Inside {
     scores: Vec<f64>,
     changed: Vec<bool>,
     causes: Vec<Vec<usize>>,
+    /// Neighbours of which it is open who causes whom.
+    open: Vec<Vec<usize>>,
 }
 
 impl Inside {
@@ -67,14 +69,25 @@ impl Inside {
         columns.extend(metrics.iter().map(|m| (Node::Metric(m.kind.resource), m.values.clone())));
         let history = Vec::from_iter(columns.iter().map(|(_, values)| &values[question.history()]));
         let prepared = pc::prepare(&history);
-        let nodes = Vec::from_iter(prepared.kept.iter().map(|at| columns[*at].0.clone()));
-        let graph = pc::pc(&prepared.correlations, &background(&nodes), settings);
-        let states = Vec::from_iter(prepared.kept.iter().map(|at| change(question, &columns[*at].1)));
+        let kept = Vec::from_iter(prepared.kept.iter().map(|at| columns[*at].0.clone()));
+        let graph = pc::pc(&prepared.correlations, &background(&kept), settings);
+        let (mut causes, mut open) = (vec![Vec::new(); columns.len()], vec![Vec::new(); columns.len()]);
+        for (node, at) in prepared.kept.iter().enumerate() {
+            causes[*at].extend(graph.parents(node).map(|cause| prepared.kept[cause]));
+            open[*at].extend(graph.open(node).map(|other| prepared.kept[other]));
+        }
+        // That a service waits for its callees is known, however little that varied so far.
+        let calls = |(at, (node, _)): (usize, &(Node, _))| matches!(node, Node::Call(_)).then_some(at);
+        if let Some(latency) = columns.iter().position(|(node, _)| *node == Node::Latency) {
+            causes[latency].extend(columns.iter().enumerate().filter_map(calls));
+        }
+        let states = Vec::from_iter(columns.iter().map(|(_, values)| change(question, values)));
         Self {
-            causes: (0..nodes.len()).map(|node| causes(&graph, node)).collect(),
+            causes,
+            open,
             scores: states.iter().map(|(score, _)| *score).collect(),
             changed: states.iter().map(|(_, changed)| *changed).collect(),
-            nodes,
+            nodes: columns.into_iter().map(|(node, _)| node).collect(),
         }
     }
 }
@@ -92,15 +105,10 @@ fn background(nodes: &[Node]) -> Background {
     background
 }
 
-/// Direct causes, and neighbours that may be.
-fn causes(graph: &Cpdag, node: usize) -> Vec<usize> {
-    graph.parents(node).chain(graph.open(node)).collect()
-}
-
 /// How far a signal is off what it was lately, in standard deviations, and whether CUSUM calls it a change.
 fn change(question: &Question<'_>, values: &[f64]) -> (f64, bool) {
-    let now = question.now();
-    let Some((centre, deviation)) = moments(&values[now.start.saturating_sub(LATELY)..now.start]) else {
+    let (now, before) = (question.now(), question.history().end);
+    let Some((centre, deviation)) = moments(&values[before.saturating_sub(LATELY)..before]) else {
         return (0.0, false);
     };
     let scale = deviation + (STILL * centre.abs()).max(1e-12);
@@ -141,8 +149,13 @@ impl Search<'_> {
         }
         let Some(inside) = self.inside.get(service) else { return };
         let (kind, score) = (inside.nodes[node].clone(), inside.scores[node]);
-        let changed = |cause: &&usize| inside.changed[**cause] && inside.nodes[**cause] != Node::Latency;
-        let causes = Vec::from_iter(inside.causes[node].iter().filter(changed).copied());
+        let changed = |cause: &&usize| inside.changed[**cause];
+        let mut causes = Vec::from_iter(inside.causes[node].iter().filter(changed).copied());
+        if causes.is_empty() {
+            // Perhaps one of these; but not in a circle.
+            let new = |other: &&usize| !self.visited.contains(&(service.clone(), **other));
+            causes.extend(inside.open[node].iter().filter(changed).filter(new));
+        }
         // A call is explained by the callee, not by what else changed here.
         if let Node::Call(callee) = &kind {
             if !self.service(callee, false) {

@@ -22,15 +22,19 @@ pub struct Question<'a> {
     pub slo: &'a Slo,
 }
 
+/// Windows just before those asked about in which it may have begun.
+const ONSET: usize = 2;
+
 impl Question<'_> {
     /// The rows that are asked about.
     pub fn now(&self) -> Range<usize> {
         self.frame.len().saturating_sub(self.diagnosed)..self.frame.len()
     }
 
-    /// The rows before them.
+    /// The rows that tell what is usual: those before, but for the last two, in which it may have begun. One
+    /// window of an incident among sixty keeps what is off by any distance within √60 standard deviations.
     pub fn history(&self) -> Range<usize> {
-        0..self.now().start
+        0..self.now().start.saturating_sub(ONSET)
     }
 }
 

@@ -70,7 +70,7 @@ impl Method for Microscope {
 
     fn answer(&self, question: &Question<'_>) -> Result<Answer, MethodError> {
         let nodes = question.graph.services().into_iter().filter_map(|service| {
-            let latency = served(question.frame, service, LATENCY)?;
+            let latency = Vec::from_iter(served(question.frame, service, LATENCY)?.iter().map(|ms| ms.ln()));
             let abnormal = abnormal(question, &latency);
             Some(Node { service, latency, abnormal })
         });

@@ -93,6 +93,11 @@ pub enum ModelCommand {
     /// Say how soon a model is accurate again after services were added, updated and removed, and what each
     /// way of training again takes (social-network only)
     Current(ModelArgs),
+    /// Say how far the tails that more CPU or more replicas are predicted to bring are from the true ones, and
+    /// whether the smallest amount that is predicted to suffice does
+    Sizing(ModelArgs),
+    /// Say what each part of the diagnosis is worth, by leaving it out
+    Ablation(ModelArgs),
     /// Say what is left of the accuracy where the application is measured badly
     Robust(ModelArgs),
 }

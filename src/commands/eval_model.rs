@@ -11,8 +11,10 @@ use super::eval::{apps, threads};
 use super::{Error, Exit, Output};
 use crate::cli::{Global, ModelArgs, ModelCommand};
 use crate::config::Dirs;
+use crate::eval::model::ablation::Ablation;
 use crate::eval::model::current::Current;
 use crate::eval::model::robust::Robust;
+use crate::eval::model::sizing::Sizing;
 use crate::eval::model::{self, Accuracy, Calibration, EvalError, Plan, Tell};
 
 /// Runs it.
@@ -43,6 +45,21 @@ pub fn run(global: &Global, what: &ModelCommand, out: &mut Output) -> Result<Exi
             let all = each_app(global, &args, out, measure, |measured: &Current| &measured.trials)?;
             if !out.json() {
                 writeln!(out, "{}", model::current::table(&all))?;
+            }
+        }
+        ModelCommand::Sizing(args) => {
+            let measure = |plan: &Plan, tell: &dyn Tell| model::sizing::measure(plan, runtime.handle(), tell);
+            let all = each_app(global, args, out, measure, |measured: &Sizing| &measured.amounts)?;
+            if !out.json() {
+                writeln!(out, "{}", model::sizing::table(&all))?;
+            }
+        }
+        ModelCommand::Ablation(args) => {
+            let measure =
+                |plan: &Plan, tell: &dyn Tell| model::ablation::measure(plan, runtime.handle(), tell);
+            let all = each_app(global, args, out, measure, |measured: &Ablation| &measured.without)?;
+            if !out.json() {
+                writeln!(out, "{}", model::ablation::table(&all))?;
             }
         }
         ModelCommand::Robust(args) => {

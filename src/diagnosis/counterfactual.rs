@@ -20,6 +20,7 @@ use super::abduction::{Seen, scatter, towards};
 use super::inherited::Bounds;
 use super::metric::since_gap;
 use super::reference::{FeatureKinds, Reference, column, kind_of, loads};
+use super::settings::{DiagnosisSettings, Part};
 use crate::domain::{Counterfactual, Resource};
 use crate::gvae::data::{CLIP, median};
 use crate::gvae::fast::{Columns, Forward};
@@ -86,9 +87,9 @@ impl<'a> World<'a> {
         reference: &Reference,
         kinds: &'a FeatureKinds,
         frame: &Frame,
-        samples: usize,
-        seed: u64,
+        settings: &DiagnosisSettings,
     ) -> Result<Self> {
+        let DiagnosisSettings { samples, seed, .. } = *settings;
         let first = frame.len().saturating_sub(reference.span);
         let recent = frame.rows(first..frame.len());
         let windows = recent.len();
@@ -123,7 +124,10 @@ impl<'a> World<'a> {
         }
         let mut scratch = forward.scratch();
         let bounds = reference.calls.iter().enumerate().map(|(j, calls)| Bounds::of(model, calls, j));
-        let bounds = bounds.collect::<Result<Vec<_>>>()?;
+        let mut bounds = bounds.collect::<Result<Vec<_>>>()?;
+        if !settings.has(Part::Inheritance) {
+            bounds.fill(None);
+        }
         tiles.iter_mut().for_each(|tile| tile.infer(&forward, &bounds, &mut scratch));
         let mut world = Self {
             model,

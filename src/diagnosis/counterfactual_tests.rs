@@ -221,7 +221,8 @@ fn summaries_count_what_is_known() {
 /// the difference of two latencies, which leaves a digit less), and with that on the average.
 #[track_caller]
 fn agree(model: &Gvae, reference: &Reference, kinds: &FeatureKinds, frame: &Frame, samples: usize) -> usize {
-    let mut fast = World::abduct(model, reference, kinds, frame, samples, 3).unwrap();
+    let settings = DiagnosisSettings { samples, seed: 3, ..DiagnosisSettings::default() };
+    let mut fast = World::abduct(model, reference, kinds, frame, &settings).unwrap();
     let mut slow = plain::Plain::abduct(model, reference, kinds, frame, samples, 3).unwrap();
     let compared = close(&fast, &slow, average_difference, 1e-4);
     fast.tiles.iter_mut().for_each(|tile| tile.fresh.numbers_mut().fill(0.0));

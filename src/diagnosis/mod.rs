@@ -23,6 +23,6 @@ pub mod what_if;
 pub use counterfactual::{Intervention, Reset, World};
 pub use evidence::{Evidence, Finding};
 pub use reference::{FeatureKind, FeatureKinds, Reference};
-pub use settings::DiagnosisSettings;
+pub use settings::{DiagnosisSettings, Part};
 pub use verdict::{Case, DiagnosisError, diagnose};
 pub use what_if::WhatIf;

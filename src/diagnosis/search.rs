@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use candle_core::Result;
 
 use super::counterfactual::{Intervention, World};
-use super::settings::DiagnosisSettings;
+use super::settings::{DiagnosisSettings, Part};
 use super::suspects::Suspect;
 use crate::domain::{Counterfactual, NodeName, Quantile, ServiceName, Slo};
 use crate::gvae::Gvae;
@@ -78,6 +78,25 @@ pub struct Question<'a> {
     pub settings: &'a DiagnosisSettings,
 }
 
+impl Question<'_> {
+    /// Share of what is above the usual latency that is gone under `outcome`.
+    fn removed(&self, outcome: &Counterfactual) -> f64 {
+        (self.observed_ms - outcome.quantile_ms) / (self.observed_ms - self.normal_ms).max(1e-9)
+    }
+
+    /// Whether `outcome` is predicted to meet the objective.
+    fn enough(&self, outcome: &Counterfactual) -> bool {
+        outcome.p_slo_met >= self.settings.threshold
+    }
+
+    /// Whether it does as far as anybody can tell, and next to nothing is left for another cause.
+    fn nearly(&self, outcome: &Counterfactual) -> bool {
+        self.settings.has(Part::Near)
+            && outcome.quantile_ms <= NEAR * self.objective_ms
+            && self.removed(outcome) >= ALMOST
+    }
+}
+
 /// Who is to blame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blame {
@@ -130,7 +149,8 @@ impl Search<'_> {
     /// somebody takes from them what they share are no reasons.
     fn singles(&self) -> Result<Vec<Unit>> {
         let slow = self.suspects.iter().enumerate();
-        let slow = slow.filter(|(_, s)| s.symptom >= self.question.settings.unusual);
+        let Question { settings, .. } = self.question;
+        let slow = slow.filter(|(_, s)| s.symptom >= settings.unusual || !settings.has(Part::Own));
         let victims: BTreeSet<&ServiceName> =
             self.suspects.iter().flat_map(|suspect| &suspect.victims).collect();
         let mut units = Vec::new();
@@ -164,30 +184,18 @@ impl Search<'_> {
     /// whose return to normal suffices: where nobody is slower than can be explained, the explanation is
     /// the cause.
     fn measured(&self) -> Result<Option<Unit>> {
+        if !self.question.settings.has(Part::Measured) {
+            return Ok(None);
+        }
         let least = SURE * self.question.settings.unusual;
         let odd =
             |(_, s): &(usize, &Suspect)| s.measured >= least && s.symptom < self.question.settings.unusual;
         for (i, _) in self.suspects.iter().enumerate().filter(odd).take(POOL) {
-            if let Some(unit) = self.unit(vec![i])?.filter(|unit| self.enough(unit)) {
+            if let Some(unit) = self.unit(vec![i])?.filter(|unit| self.question.enough(&unit.outcome)) {
                 return Ok(Some(unit));
             }
         }
         Ok(None)
-    }
-
-    fn enough(&self, unit: &Unit) -> bool {
-        unit.outcome.p_slo_met >= self.question.settings.threshold
-    }
-
-    /// Whether it suffices as far as anybody can tell, and next to nothing is left for another.
-    fn nearly(&self, unit: &Unit) -> bool {
-        unit.outcome.quantile_ms <= NEAR * self.question.objective_ms && self.removed(unit) >= ALMOST
-    }
-
-    /// Share of what is above the usual latency that goes with the unit.
-    fn removed(&self, unit: &Unit) -> f64 {
-        let excess = (self.question.observed_ms - self.question.normal_ms).max(1e-9);
-        (self.question.observed_ms - unit.outcome.quantile_ms) / excess
     }
 
     /// Of `beside`, the one that helps most together with `unit`: it has to be slow beyond doubt, and to
@@ -227,7 +235,7 @@ pub fn blame(world: &World, suspects: &[Suspect], question: &Question) -> Result
     let found = |unit: &Unit| {
         let mut set = unit.members.clone();
         set.sort_unstable();
-        Some(Blame { set, sufficient: search.enough(unit) })
+        Some(Blame { set, sufficient: question.enough(&unit.outcome) })
     };
     if question.settings.max_culprits == 0 {
         return Ok(None);
@@ -235,14 +243,21 @@ pub fn blame(world: &World, suspects: &[Suspect], question: &Question) -> Result
     let singles = search.singles()?;
     // Of those that suffice the most suspect one, not the one that helps a little more: what is near the
     // users takes part of everybody's latency away.
-    if let Some(single) = singles.iter().filter(|single| search.enough(single)).min_by_key(|s| s.members[0]) {
+    let first = |does: &dyn Fn(&Counterfactual) -> bool| {
+        let mut able = singles.iter().filter(|single| does(&single.outcome));
+        match question.settings.has(Part::Suspicion) {
+            true => able.min_by_key(|single| single.members[0]),
+            false => able.next(),
+        }
+    };
+    if let Some(single) = first(&|outcome| question.enough(outcome)) {
         return Ok(found(single));
     }
     let machines = search.machines()?;
-    if let Some(machine) = machines.first().filter(|machine| search.enough(machine)) {
+    if let Some(machine) = machines.first().filter(|machine| question.enough(&machine.outcome)) {
         return Ok(found(machine));
     }
-    if let Some(single) = singles.iter().filter(|single| search.nearly(single)).min_by_key(|s| s.members[0]) {
+    if let Some(single) = first(&|outcome| question.nearly(outcome)) {
         return Ok(found(single));
     }
     let units: Vec<Unit> = machines.iter().chain(&singles).cloned().collect();
@@ -254,15 +269,45 @@ pub fn blame(world: &World, suspects: &[Suspect], question: &Question) -> Result
     for _ in 1..question.settings.max_culprits {
         let Some(larger) = search.joined(&best, &units)? else { break };
         best = larger;
-        if search.enough(&best) {
+        if question.enough(&best.outcome) {
             return Ok(found(&best));
         }
     }
     if let Some(unit) = search.measured()? {
         return Ok(found(&unit));
     }
-    if search.removed(&alone) >= NEARLY_ALL && search.removed(&best) < search.removed(&alone) + 0.1 {
+    if question.removed(&alone.outcome) >= NEARLY_ALL
+        && question.removed(&best.outcome) < question.removed(&alone.outcome) + 0.1
+    {
         return Ok(found(&alone));
     }
-    Ok(if search.removed(&best) >= MAIN_SHARE { found(&best) } else { None })
+    Ok(if question.removed(&best.outcome) >= MAIN_SHARE { found(&best) } else { None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_suffices_surely_or_as_far_as_anybody_can_tell() {
+        let settings = DiagnosisSettings::default();
+        let target = Target { node: 0, quantile: 0 };
+        let question = Question {
+            target,
+            observed_ms: 500.0,
+            normal_ms: 50.0,
+            objective_ms: 100.0,
+            settings: &settings,
+        };
+        let of = |quantile_ms, p_slo_met| {
+            let outcome = Counterfactual { quantile_ms, low_ms: 0.0, high_ms: 999.0, p_slo_met };
+            (question.enough(&outcome), question.nearly(&outcome))
+        };
+        assert_eq!(of(80.0, 0.8), (true, true));
+        assert_eq!(of(110.0, 0.4), (false, true), "predictions are not more exact than that");
+        assert_eq!(of(140.0, 0.2), (false, false), "something is left to be explained");
+        let barely = Question { observed_ms: 130.0, ..question };
+        let little = Counterfactual { quantile_ms: 110.0, low_ms: 90.0, high_ms: 140.0, p_slo_met: 0.4 };
+        assert!(!barely.nearly(&little), "most of the excess is left");
+    }
 }

@@ -1,5 +1,6 @@
 //! Settings of the diagnosis.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -23,6 +24,74 @@ pub struct DiagnosisSettings {
     pub unusual: f64,
     /// Seed of the Monte-Carlo samples.
     pub seed: u64,
+    /// What is left out, to see what it is worth; nothing in earnest.
+    #[serde(skip)]
+    pub without: BTreeSet<Part>,
+}
+
+/// A part of the diagnosis that goes beyond the published method, and can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// Only services that are slow of their own can be blamed.
+    Own,
+    /// Of the services that suffice the most suspect one, not the one that helps most.
+    Suspicion,
+    /// Callees account for as much of what is unexplained about a caller as they can.
+    Inheritance,
+    /// Callers can hold up their own calls.
+    Callers,
+    /// Machines, and those who take the cache.
+    Machines,
+    /// Services that take a disk from those beside them.
+    Takers,
+    /// Caches that miss.
+    Caches,
+    /// Where nobody is slower than expected, the odd metrics that let expect it are the cause.
+    Measured,
+    /// A set that suffices as far as anybody can tell is preferred to a larger one.
+    Near,
+    /// The load can be to blame.
+    Load,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Own,
+        Self::Suspicion,
+        Self::Inheritance,
+        Self::Callers,
+        Self::Machines,
+        Self::Takers,
+        Self::Caches,
+        Self::Measured,
+        Self::Near,
+        Self::Load,
+    ];
+
+    /// In words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Own => "only those who are slow of their own",
+            Self::Suspicion => "the most suspect of those who suffice",
+            Self::Inheritance => "callees account for what they can",
+            Self::Callers => "callers that hold up their calls",
+            Self::Machines => "machines",
+            Self::Takers => "who takes the disk",
+            Self::Caches => "caches that miss",
+            Self::Measured => "odd metrics that explain it all",
+            Self::Near => "sets that nearly suffice",
+            Self::Load => "load",
+        }
+    }
+}
+
+impl DiagnosisSettings {
+    /// Whether a part is in use.
+    pub fn has(&self, part: Part) -> bool {
+        !self.without.contains(&part)
+    }
 }
 
 impl Default for DiagnosisSettings {
@@ -34,6 +103,7 @@ impl Default for DiagnosisSettings {
             max_culprits: 3,
             unusual: 7.0,
             seed: 1,
+            without: BTreeSet::new(),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::counterfactual::{Intervention, Reset, World};
 use super::evidence::{Evidence, Finding};
 use super::machines::{self, Machine};
 use super::resources::{Blame, resources};
+use super::settings::{DiagnosisSettings, Part};
 use crate::causal::Cbn;
 use crate::domain::{Clean, Entity, NodeName, Resource, ServiceName, Tells};
 
@@ -54,14 +55,18 @@ pub struct Setting<'a> {
     pub cbn: &'a Cbn,
     /// Machines of each service.
     pub placement: &'a BTreeMap<ServiceName, Vec<NodeName>>,
-    /// Least surprise that is unusual.
-    pub unusual: f64,
+    /// What is unusual, and what is looked at.
+    pub settings: &'a DiagnosisSettings,
 }
 
 /// All services with evidence, most suspect first.
 pub fn suspects(setting: Setting, evidence: &Evidence, world: &World) -> Result<Vec<Suspect>> {
-    let Setting { cbn, placement, unusual } = setting;
-    let machines = machines::odd(placement, evidence, unusual);
+    let Setting { cbn, placement, settings } = setting;
+    let unusual = settings.unusual;
+    let machines = match settings.has(Part::Machines) {
+        true => machines::odd(placement, evidence, unusual),
+        false => BTreeMap::new(),
+    };
     let mut all = Vec::new();
     for service in cbn.services() {
         let reset = reset_of(cbn, evidence, service);
@@ -97,10 +102,11 @@ pub fn suspects(setting: Setting, evidence: &Evidence, world: &World) -> Result<
             reset,
         });
     }
-    for i in 0..all.len() {
+    for i in (0..all.len()).filter(|_| settings.has(Part::Takers)) {
         takers(setting, evidence, i, &mut all);
     }
-    for (store, cache) in caches::missing(cbn, evidence) {
+    let caches = if settings.has(Part::Caches) { caches::missing(cbn, evidence) } else { BTreeMap::new() };
+    for (store, cache) in caches {
         misses(evidence, store, cache, unusual, &mut all);
     }
     for suspect in &mut all {
@@ -162,7 +168,7 @@ pub fn reset_resource(cbn: &Cbn, suspect: &Suspect, blame: &Blame) -> Interventi
 /// uses one far more than those beside it, which wait for it, is the reason why they are slow: its
 /// return to normal is theirs as well.
 fn takers(setting: Setting, evidence: &Evidence, i: usize, all: &mut [Suspect]) {
-    let Setting { placement, unusual, .. } = setting;
+    let (placement, unusual) = (setting.placement, setting.settings.unusual);
     let uses = |service: &ServiceName| {
         let findings = evidence.metrics.get(service).into_iter().flatten();
         let disk = findings.filter(|f| f.resource == Resource::Disk && f.tells == Some(Tells::Use));

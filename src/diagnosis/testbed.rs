@@ -127,7 +127,7 @@ impl Bed {
 
     /// The world at the end of `frame`.
     pub fn world(&self, frame: &Frame) -> World<'_> {
-        World::abduct(&self.model, &self.reference, &self.kinds, frame, self.settings.samples, 1).unwrap()
+        World::abduct(&self.model, &self.reference, &self.kinds, frame, &self.settings).unwrap()
     }
 
     /// The SLO's latency in the model.

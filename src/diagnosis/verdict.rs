@@ -6,7 +6,7 @@ use super::counterfactual::World;
 use super::evidence::{self, Evidence, Finding};
 use super::reference::{FeatureKinds, Reference};
 use super::search::{Blame, Question, Target, blame, outcome};
-use super::settings::DiagnosisSettings;
+use super::settings::{DiagnosisSettings, Part};
 use super::suspects::{Setting, Suspect, reset_resource, strongest as strongest_of, suspects};
 use crate::causal::{Cbn, Change};
 use crate::domain::verdict::VERDICT_SCHEMA;
@@ -77,12 +77,11 @@ pub fn diagnose(case: &Case, progress: &dyn Progress) -> Result<Verdict, Diagnos
         return Err(DiagnosisError::NoData { minutes: settings.window.as_secs() / 60, at: case.at });
     }
     progress.report(Stage::Query, 0, 3, "evidence");
-    let evidence = evidence::collect(case.model, case.reference, case.kinds, case.frame, settings.unusual)?;
+    let callers = if settings.has(Part::Callers) { settings.unusual } else { f64::INFINITY };
+    let evidence = evidence::collect(case.model, case.reference, case.kinds, case.frame, callers)?;
     progress.report(Stage::Query, 1, 3, "counterfactuals");
-    let world =
-        World::abduct(case.model, case.reference, case.kinds, case.frame, settings.samples, settings.seed)?;
-    let setting =
-        Setting { cbn: &case.model.cbn, placement: &case.frame.placement, unusual: settings.unusual };
+    let world = World::abduct(case.model, case.reference, case.kinds, case.frame, settings)?;
+    let setting = Setting { cbn: &case.model.cbn, placement: &case.frame.placement, settings };
     let suspects = suspects(setting, &evidence, &world)?;
     progress.report(Stage::Query, 2, 3, "smallest set");
 
@@ -199,7 +198,8 @@ fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
     // Queues under a load never seen before are slow in a way that no metric shows: that alone is
     // no reason to blame the service they form at.
     let borne = strongest(&evidence.latencies) < load.max(2.0 * settings.unusual);
-    if load >= settings.unusual && measured < 2.0 * settings.unusual && borne {
+    let may_be_load = settings.has(Part::Load);
+    if may_be_load && load >= settings.unusual && measured < 2.0 * settings.unusual && borne {
         return Ok((VerdictKind::Load, Vec::new(), None));
     }
     if found.doubts.blind.is_some() || found.doubts.changed.is_some() {
@@ -228,7 +228,7 @@ fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
         strongest(&evidence.metrics).max(strongest(&evidence.channels)) >= 2.0 * unusual
     };
     let elsewhere = |blame: &Blame| blame.sufficient && blame.set.iter().any(own_reason);
-    if flooded && !blame.as_ref().is_some_and(elsewhere) {
+    if may_be_load && flooded && !blame.as_ref().is_some_and(elsewhere) {
         return Ok((VerdictKind::Load, Vec::new(), None));
     }
     let Some(blame) = blame.filter(|blame| blame.sufficient || found.doubts.strange.is_none()) else {

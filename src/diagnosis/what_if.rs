@@ -56,7 +56,7 @@ impl<'a> WhatIf<'a> {
         let Some(target) = Target::of(case.model, case.slo) else { return Ok(None) };
         let Case { model, reference, kinds, frame, settings, .. } = case;
         let evidence = evidence::collect(model, reference, kinds, frame, settings.unusual)?;
-        let world = World::abduct(model, reference, kinds, frame, settings.samples, settings.seed)?;
+        let world = World::abduct(model, reference, kinds, frame, settings)?;
         Ok(Some(Self { case, world, evidence, target, tails: RefCell::default() }))
     }
 

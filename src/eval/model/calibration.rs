@@ -126,7 +126,7 @@ pub fn of_case(ground: &Ground, case: &Case, verdict: &Verdict) -> Result<Vec<Pr
 }
 
 /// The tail as the product measures it: the median over the windows of each window's quantile.
-fn as_measured(answers: &[Answer], quantile: f64) -> f64 {
+pub(super) fn as_measured(answers: &[Answer], quantile: f64) -> f64 {
     let mut windows: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for answer in answers {
         let window = answer.sent / SECOND / WINDOW_S;
@@ -146,29 +146,36 @@ fn as_measured(answers: &[Answer], quantile: f64) -> f64 {
 /// The table of calibrations, over several applications.
 pub fn table(all: &[Calibration]) -> impl fmt::Display + '_ {
     fmt::from_fn(move |f| {
-        writeln!(
-            f,
-            "| application | predictions | within the 90 % interval | above it | below it | median error |"
-        )?;
-        writeln!(f, "|---|--:|--:|--:|--:|--:|")?;
-        for calibration in all {
-            row(f, &calibration.app, &calibration.predictions)?;
-        }
-        let together = Vec::from_iter(all.iter().flat_map(|c| c.predictions.iter().cloned()));
-        row(f, "all", &together)?;
-        writeln!(f, "\n| P(SLO met) as predicted | predictions | mean | truly met |\n|---|--:|--:|--:|")?;
-        for bounds in BINS.windows(2) {
-            let [low, high] = bounds else { continue };
-            let last = *high >= 1.0;
-            let here = together.iter().filter(|p| p.p_met >= *low && (p.p_met < *high || last));
-            let here = Vec::from_iter(here);
-            let n = here.len().max(1) as f64;
-            let mean = here.iter().map(|p| p.p_met).sum::<f64>() / n;
-            let met = here.iter().filter(|p| p.met).count() as f64 / n;
-            writeln!(f, "| {low} to {high} | {} | {mean:.2} | {met:.2} |", here.len())?;
-        }
-        Ok(())
+        let rows = all.iter().map(|calibration| (calibration.app.as_str(), calibration.predictions.clone()));
+        predictions_table(f, &Vec::from_iter(rows))
     })
+}
+
+/// How often intervals hold the truth, by application, and how often what is predicted with so much
+/// probability comes true.
+pub(super) fn predictions_table(f: &mut fmt::Formatter<'_>, all: &[(&str, Vec<Prediction>)]) -> fmt::Result {
+    writeln!(
+        f,
+        "| application | predictions | within the 90 % interval | above it | below it | median error |"
+    )?;
+    writeln!(f, "|---|--:|--:|--:|--:|--:|")?;
+    for (app, predictions) in all {
+        row(f, app, predictions)?;
+    }
+    let together = Vec::from_iter(all.iter().flat_map(|(_, predictions)| predictions.iter().cloned()));
+    row(f, "all", &together)?;
+    writeln!(f, "\n| P(SLO met) as predicted | predictions | mean | truly met |\n|---|--:|--:|--:|")?;
+    for bounds in BINS.windows(2) {
+        let [low, high] = bounds else { continue };
+        let last = *high >= 1.0;
+        let here = together.iter().filter(|p| p.p_met >= *low && (p.p_met < *high || last));
+        let here = Vec::from_iter(here);
+        let n = here.len().max(1) as f64;
+        let mean = here.iter().map(|p| p.p_met).sum::<f64>() / n;
+        let met = here.iter().filter(|p| p.met).count() as f64 / n;
+        writeln!(f, "| {low} to {high} | {} | {mean:.2} | {met:.2} |", here.len())?;
+    }
+    Ok(())
 }
 
 fn row(f: &mut fmt::Formatter<'_>, app: &str, predictions: &[Prediction]) -> fmt::Result {

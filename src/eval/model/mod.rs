@@ -10,6 +10,7 @@
 //! incident on the next day. Both are kept in a folder, so that a long run goes on where it stopped and
 //! the same windows can be asked again.
 
+pub mod ablation;
 pub mod calibration;
 pub mod case;
 pub mod current;
@@ -19,6 +20,7 @@ pub mod report;
 pub mod robust;
 pub mod run;
 pub mod score;
+pub mod sizing;
 pub mod variants;
 
 use std::path::PathBuf;
