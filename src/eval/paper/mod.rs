@@ -39,10 +39,7 @@ pub use settings::{Settings, Topic};
 pub enum PaperError {
     /// The lab or the engine.
     #[error(transparent)]
-    Eval(#[from] EvalError),
-    /// A scenario.
-    #[error(transparent)]
-    Scenario(#[from] crate::lab::scenario::ScenarioError),
+    Eval(Box<EvalError>),
     /// A figure.
     #[error("{name}: {source}")]
     Plot {
@@ -81,6 +78,12 @@ pub enum PaperError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl<E: Into<EvalError>> From<E> for PaperError {
+    fn from(error: E) -> Self {
+        Self::Eval(Box::new(error.into()))
+    }
 }
 
 impl PaperError {
