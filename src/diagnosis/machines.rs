@@ -31,7 +31,7 @@ pub struct Machine {
     pub usual: f64,
     /// Which share of the services on it shows it …
     pub share: f64,
-    /// … and how many those are; 0 where the machine's own metrics alone do.
+    /// … and how many those are; 0 where nothing but the machine's own metrics shows it, or nothing of them.
     pub many: usize,
 }
 
@@ -90,13 +90,14 @@ pub fn odd(
                     many,
                 })
             }
-            (None, None, Some((usual, share, many))) => {
+            // Waiting for pages is waiting as well: nothing of the machine's own says that it is full.
+            (None, None, Some((usual, share, _))) => {
                 example(evidence, &here, Tells::Shortage).map(|finding| Machine {
                     resource: Resource::Cpu,
                     finding: named(&finding, &format!("{} of most services", finding.what)),
                     usual,
                     share,
-                    many,
+                    many: 0,
                 })
             }
             (None, None, None) => None,

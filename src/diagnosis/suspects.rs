@@ -109,7 +109,8 @@ pub fn suspects(setting: Setting, evidence: &Evidence, world: &World) -> Result<
     for (store, cache) in caches {
         misses(evidence, store, cache, unusual, &mut all);
     }
-    for suspect in &mut all {
+    // Whoever makes others slow is no victim of its machine.
+    for suspect in all.iter_mut().filter(|suspect| suspect.victims.is_empty()) {
         let here = placement.get(&suspect.service).into_iter().flatten();
         let odd = here.filter_map(|node| Some((node, machines.get(node)?)));
         // A service with replicas on several odd machines: the one whose services show it most.

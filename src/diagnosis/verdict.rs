@@ -227,7 +227,7 @@ fn judge(case: &Case, found: &Findings) -> Result<Judgement, DiagnosisError> {
         let strongest = |channel: &BTreeMap<_, _>| strongest_of(channel.get(service), beyond);
         strongest(&evidence.metrics).max(strongest(&evidence.channels)) >= 2.0 * unusual
     };
-    let elsewhere = |blame: &Blame| blame.sufficient && blame.set.iter().any(own_reason);
+    let elsewhere = |blame: &Blame| blame.sufficient && blame.set.iter().all(own_reason);
     if may_be_load && flooded && !blame.as_ref().is_some_and(elsewhere) {
         return Ok((VerdictKind::Load, Vec::new(), None));
     }
