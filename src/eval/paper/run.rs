@@ -45,6 +45,15 @@ pub fn units(topic: Topic, settings: &Settings) -> Vec<Unit> {
     }
 }
 
+/// What the keys of all topics and applications begin with.
+pub fn prefixes(settings: &Settings) -> Vec<String> {
+    let of_topic = |topic: &Topic| {
+        let word = topic.word();
+        settings.apps.iter().map(move |app| format!("{word}/{}/", app.name))
+    };
+    settings.topics.iter().flat_map(of_topic).collect()
+}
+
 /// What is missing of all topics, and how long it takes: as long as units of the same kind took, on the
 /// same application if there are any.
 pub fn estimate(settings: &Settings, ledger: &Ledger) -> Estimate {

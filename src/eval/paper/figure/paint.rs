@@ -156,11 +156,11 @@ fn paint_panel<B: DrawingBackend>(
     if let Some((limit, word)) = &panel.y.limit {
         let y = frame.y(axis.at(*limit));
         dashes((frame.left, y), (frame.right, y), canvas)?;
-        let ink = Ink { colour: colours::LIMIT, ..SMALL };
-        // On white, so that what lies below does not run through it.
-        let left = frame.right - 4.0 - width(word, ink);
-        canvas.block((left - 2.0, y - 15.0), (frame.right, y - 2.0), plotters::style::WHITE)?;
-        canvas.words(word, (left, y - 8.5), Hold::Left, ink)?;
+        // What the line is stands beside the title, where nothing is drawn.
+        let (ink, y) = (Ink { colour: colours::LIMIT, ..SMALL }, frame.top - lift);
+        let left = frame.right - width(word, ink);
+        canvas.words(word, (left, y), Hold::Left, ink)?;
+        dashes((left - 34.0, y), (left - 6.0, y), canvas)?;
     }
     canvas.line(&[(frame.left, frame.bottom), (frame.right, frame.bottom)], colours::INK, 1.0)
 }
