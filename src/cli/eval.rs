@@ -75,6 +75,9 @@ pub struct PaperArgs {
     /// Incidents simulated at once; without it, as many as there are processors
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Measure again what is there already, of these figures and applications: after the program changed
+    #[arg(long, conflicts_with = "draw")]
+    pub fresh: bool,
     /// Measure nothing: make tables, figures and the report of what is in the folder
     #[arg(long)]
     pub draw: bool,

@@ -25,7 +25,10 @@ pub fn run(global: &Global, args: &PaperArgs, out: &mut Output) -> Result<Exit, 
     let ledger = if args.draw {
         Ledger::read(&folder).map_err(failed)?
     } else {
-        let ledger = Ledger::open(&folder).map_err(failed)?;
+        let mut ledger = Ledger::open(&folder).map_err(failed)?;
+        if args.fresh {
+            ledger = ledger.forget(&paper::prefixes(&settings)).map_err(failed)?;
+        }
         measure(&settings, &ledger, out).map_err(failed)?;
         ledger
     };

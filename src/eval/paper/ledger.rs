@@ -75,10 +75,36 @@ impl Ledger {
     /// The file cannot be read or is not understood.
     pub fn read(folder: &Path) -> Result<Self, PaperError> {
         let path = folder.join(FILE);
-        let bytes = std::fs::read(&path).map_err(PaperError::file(&path))?;
+        let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => PaperError::Nothing { folder: folder.to_owned() },
+            _ => PaperError::File { path: path.clone(), source },
+        })?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let lines = parse(&path, &bytes[..whole])?;
         Ok(Self { path, inner: Mutex::new(Inner { file: None, lines }) })
+    }
+
+    /// Forgets what was answered to keys that begin with one of `prefixes`: it will be measured anew.
+    ///
+    /// # Errors
+    /// The file cannot be written; then it is as it was.
+    pub fn forget(self, prefixes: &[String]) -> Result<Self, PaperError> {
+        let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
+        let failed = PaperError::file(&self.path);
+        let mut kept = tempfile::NamedTempFile::new_in(&folder).map_err(&failed)?;
+        self.with(|inner| {
+            let is_kept = |key: &str| !prefixes.iter().any(|prefix| key.starts_with(prefix));
+            for line in inner.lines.values().filter(|line| is_kept(&line.key)) {
+                let mut text = serde_json::to_vec(line).unwrap_or_default();
+                text.push(b'\n');
+                kept.write_all(&text)?;
+            }
+            kept.as_file().sync_all()
+        })
+        .map_err(&failed)?;
+        kept.persist(&self.path).map_err(|error| failed(error.error))?;
+        // The lock was on the file that is no more.
+        Self::open(&folder)
     }
 
     /// Whether this was measured.
@@ -181,6 +207,18 @@ mod tests {
         let ledger = Ledger::read(folder.path()).unwrap();
         assert_eq!((ledger.get::<u8>("accuracy/a/2"), ledger.seconds("accuracy/a")), (Some(2), Some(3.0)));
         assert_eq!((ledger.get::<String>("accuracy/a/2"), ledger.seconds("b")), (None, None));
+        let ledger = Ledger::open(folder.path()).unwrap().forget(&["accuracy/a/1".to_owned()]).unwrap();
+        assert_eq!(ledger.keys(""), ["accuracy/a/2"]);
+        assert!(matches!(Ledger::open(folder.path()), Err(PaperError::Busy { .. })), "still ours alone");
+        drop(ledger);
+        assert_eq!(Ledger::read(folder.path()).unwrap().keys(""), ["accuracy/a/2"]);
+    }
+
+    #[test]
+    fn a_folder_without_results_is_called_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Ledger::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("nothing was measured in") && error.contains("--draw"), "{error}");
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub mod figure;
 pub mod ledger;
 pub mod published;
 pub mod report;
+pub mod retraining;
 pub mod run;
+pub mod sensitivity;
 pub mod settings;
 
 use std::path::{Path, PathBuf};
@@ -29,7 +31,7 @@ use std::path::{Path, PathBuf};
 use super::model::EvalError;
 pub use figure::{Figure, PlotError};
 pub use ledger::Ledger;
-pub use run::{estimate, figures, measure, words, write};
+pub use run::{estimate, figures, measure, prefixes, words, write};
 pub use settings::{Settings, Topic};
 
 /// Why an evaluation stopped.
@@ -37,10 +39,7 @@ pub use settings::{Settings, Topic};
 pub enum PaperError {
     /// The lab or the engine.
     #[error(transparent)]
-    Eval(#[from] EvalError),
-    /// A scenario.
-    #[error(transparent)]
-    Scenario(#[from] crate::lab::scenario::ScenarioError),
+    Eval(Box<EvalError>),
     /// A figure.
     #[error("{name}: {source}")]
     Plot {
@@ -56,6 +55,12 @@ pub enum PaperError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A folder without results.
+    #[error("nothing was measured in {} yet: leave --draw away, or give the folder with --out", .folder.display())]
+    Nothing {
+        /// The folder.
+        folder: PathBuf,
     },
     /// Two runs at once would do the same work twice.
     #[error("{} is being written by another run: wait for it, or give another folder with --out", .path.display())]
@@ -73,6 +78,12 @@ pub enum PaperError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl<E: Into<EvalError>> From<E> for PaperError {
+    fn from(error: E) -> Self {
+        Self::Eval(Box::new(error.into()))
+    }
 }
 
 impl PaperError {

@@ -9,7 +9,9 @@ use tokio::runtime::Handle;
 
 use super::figure::{png, svg};
 use super::settings::{Settings, Topic};
-use super::{Figure, Ledger, PaperError, accuracy, actuation, calibration, difficulty};
+use super::{
+    Figure, Ledger, PaperError, accuracy, actuation, calibration, difficulty, retraining, sensitivity,
+};
 use crate::eval::model::Tell;
 use crate::eval::replay;
 
@@ -38,7 +40,18 @@ pub fn units(topic: Topic, settings: &Settings) -> Vec<Unit> {
         Topic::Actuation => actuation::units(settings),
         Topic::Calibration => calibration::units(settings),
         Topic::Difficulty => difficulty::units(settings),
+        Topic::Retraining => retraining::units(settings),
+        Topic::Sensitivity => sensitivity::units(settings),
     }
+}
+
+/// What the keys of all topics and applications begin with.
+pub fn prefixes(settings: &Settings) -> Vec<String> {
+    let of_topic = |topic: &Topic| {
+        let word = topic.word();
+        settings.apps.iter().map(move |app| format!("{word}/{}/", app.name))
+    };
+    settings.topics.iter().flat_map(of_topic).collect()
 }
 
 /// What is missing of all topics, and how long it takes: as long as units of the same kind took, on the
@@ -74,6 +87,8 @@ pub fn measure(
             Topic::Actuation => actuation::measure(settings, ledger, runtime, tell)?,
             Topic::Calibration => calibration::measure(settings, ledger, runtime, tell)?,
             Topic::Difficulty => difficulty::measure(settings, ledger, tell)?,
+            Topic::Retraining => retraining::measure(settings, ledger, runtime, tell)?,
+            Topic::Sensitivity => sensitivity::measure(settings, ledger, runtime, tell)?,
         }
     }
     Ok(())
@@ -86,6 +101,8 @@ pub fn figures(settings: &Settings, ledger: &Ledger) -> Vec<Figure> {
         Topic::Actuation => actuation::figure(settings, ledger),
         Topic::Calibration => calibration::figure(settings, ledger),
         Topic::Difficulty => difficulty::figure(settings, ledger),
+        Topic::Retraining => retraining::figure(settings, ledger),
+        Topic::Sensitivity => sensitivity::figure(settings, ledger),
     };
     settings.topics.iter().filter_map(figure).chain(replay::figures(ledger)).collect()
 }

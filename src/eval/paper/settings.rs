@@ -20,11 +20,24 @@ pub enum Topic {
     Calibration,
     /// How far simple rules get
     Difficulty,
+    /// Accuracy after the application changed, by way of training again
+    Retraining,
+    /// Accuracy where the application is measured badly
+    Sensitivity,
 }
 
 impl Topic {
     /// All, in the order in which they are measured and shown.
-    pub const ALL: [Self; 4] = [Self::Accuracy, Self::Actuation, Self::Calibration, Self::Difficulty];
+    pub const ALL: [Self; 6] = [
+        Self::Accuracy,
+        Self::Actuation,
+        Self::Calibration,
+        Self::Difficulty,
+        Self::Retraining,
+        Self::Sensitivity,
+    ];
+    /// Those that need no more than minutes on small applications.
+    pub const QUICK: [Self; 4] = [Self::Accuracy, Self::Actuation, Self::Calibration, Self::Difficulty];
 
     /// Its name in keys and files.
     pub fn word(self) -> &'static str {
@@ -33,6 +46,8 @@ impl Topic {
             Self::Actuation => "actuation",
             Self::Calibration => "calibration",
             Self::Difficulty => "difficulty",
+            Self::Retraining => "retraining",
+            Self::Sensitivity => "sensitivity",
         }
     }
 }
@@ -85,7 +100,8 @@ impl Settings {
             threads,
             work,
         };
-        Ok(if quick { Self { cases: 4, labels: 4, scenarios: 6, ..full } } else { full })
+        let topics = Topic::QUICK.to_vec();
+        Ok(if quick { Self { topics, cases: 4, labels: 4, scenarios: 6, ..full } } else { full })
     }
 
     /// The incidents of an application.

@@ -22,7 +22,8 @@ pub fn check(name: &str, text: String) {
     settings.bind(|| assert_snapshot!(name, text));
 }
 
-fn at_all_sizes(name: &str, mut make: impl FnMut(u16, u16) -> Driver) {
+/// Pictures with styles at every size, made by `make`.
+pub fn at_all_sizes(name: &str, mut make: impl FnMut(u16, u16) -> Driver) {
     for (columns, rows) in SIZES {
         let driver = make(columns, rows);
         let buf = driver.buffer();

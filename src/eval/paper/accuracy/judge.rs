@@ -134,3 +134,37 @@ pub fn words(settings: &Settings, ledger: &Ledger) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Resource;
+    use crate::lab::fault::Cause;
+    use crate::lab::truth::Blame;
+
+    fn case(service: &str, ranking: &[(&str, f64)], blamed: Option<&[&str]>) -> (Truth, Reply) {
+        let cause = Cause { service: service.to_owned(), resource: Resource::Cpu };
+        let sets = vec![BTreeSet::from([Blame { cause, node: None }])];
+        let name = |service: &&str| Named { service: (*service).to_owned(), node: None, resource: None };
+        let reply = Reply {
+            ranking: ranking.iter().map(|(service, score)| ((*service).to_owned(), *score)).collect(),
+            blamed: blamed.map(|services| services.iter().map(name).collect()),
+        };
+        (Truth { kind: "cpu-hog".to_owned(), sets }, reply)
+    }
+
+    #[test]
+    fn who_only_ranks_gets_the_best_cut_and_who_blames_is_taken_at_their_word() {
+        let near = [("a", 10.0), ("b", 9.0)];
+        let ranks = [case("a", &near, None), case("a", &[("a", 4.0)], None), case("b", &near, None)];
+        let judged = best(&ranks);
+        // One service: right twice. Two would be right once.
+        assert_eq!(judged.scores.iter().map(|score| score.services).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(judged.cut.map(|cut| cut.most), Some(1));
+        let blames = [case("a", &near, Some(&["a", "b"])), case("b", &near, Some(&[]))];
+        let judged = best(&blames);
+        let told = judged.scores.iter().map(|score| (score.services, score.overlooked, score.accused));
+        assert_eq!(told.collect::<Vec<_>>(), [(false, 0, 1), (false, 1, 0)]);
+        assert!(judged.cut.is_none());
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::judge::{MEASURES, Scores, by_kind, methods, scores, share, together};
+use super::judge::{Judged, MEASURES, Scores, by_kind, methods, scores, share, together};
 use super::settings_key;
 use crate::eval::model::report::PRODUCT;
 use crate::eval::model::score::Score;
@@ -19,7 +19,7 @@ pub fn figure(settings: &Settings, ledger: &Ledger) -> Option<Figure> {
         title: format!("Root causes found: {incidents} held-back incidents, 95 % intervals"),
         tables: vec![
             overall(&scores, &methods),
-            by_app(&scores, &methods),
+            by_app(&scores),
             beside(&scores, &methods),
             kinds(settings, ledger),
             set_to(settings, ledger),
@@ -93,52 +93,51 @@ fn ranked(scores: &[Score], of: fn((f64, f64)) -> f64) -> String {
     format!("{:.2}", known.iter().sum::<f64>() / known.len() as f64)
 }
 
-/// All applications together.
+/// All methods: over all applications, and the services on each.
 fn overall(scores: &Scores, methods: &[String]) -> Table {
-    let head = ["method, over all", "incidents", "services [95 %]", "missed", "wrong", "AC@1", "AC@3"];
+    let mut head =
+        vec!["method, over all", "incidents", "services [95 %]", "missed", "wrong", "AC@1", "AC@3"];
+    head.extend(scores.keys().map(String::as_str));
     let mut table = Table::new(&head);
     for method in methods {
-        let scores = together(scores, method);
-        let shares = MEASURES.map(|(_, is, _)| share(&scores, is));
-        table.row([
+        let all = together(scores, method);
+        let shares = MEASURES.map(|(_, is, _)| share(&all, is));
+        let mut cells = vec![
             cell(method),
-            cell(scores.len()),
+            cell(all.len()),
             interval(shares[0]),
             percent(shares[1]),
             percent(shares[2]),
-            ranked(&scores, |(first, _)| first),
-            ranked(&scores, |(_, three)| three),
-        ]);
+            ranked(&all, |(first, _)| first),
+            ranked(&all, |(_, three)| three),
+        ];
+        let services = |of: &BTreeMap<String, Judged>| share(&of.get(method)?.scores, |score| score.services);
+        cells.extend(scores.values().map(|of| percent(services(of))));
+        table.row(cells);
     }
     table
 }
 
-/// The product in detail, and the services of the others.
-fn by_app(scores: &Scores, methods: &[String]) -> Table {
-    let mut head =
-        vec!["application", "exact [95 %]", "services", "missed", "wrong", "resource, of those found"];
-    let others = methods.iter().filter(|name| *name != PRODUCT);
-    head.extend(others.clone().map(String::as_str));
+/// The product in detail.
+fn by_app(scores: &Scores) -> Table {
+    let head = ["application", "exact [95 %]", "services", "missed", "wrong", "resource, of those found"];
     let mut table = Table::new(&head);
-    let mut row = |app: &str, of: &dyn Fn(&str) -> Vec<Score>| {
-        let own = of(PRODUCT);
+    let mut row = |app: &str, own: &[Score]| {
         let sum = |of: fn(&Score) -> usize| own.iter().map(of).sum::<usize>();
-        let mut cells = vec![
+        table.row([
             cell(app),
-            interval(share(&own, |score| score.exact)),
-            percent(share(&own, |score| score.services)),
-            percent(share(&own, |score| score.missed > 0)),
-            percent(share(&own, |score| score.wrong > 0)),
+            interval(share(own, |score| score.exact)),
+            percent(share(own, |score| score.services)),
+            percent(share(own, |score| score.missed > 0)),
+            percent(share(own, |score| score.wrong > 0)),
             percent(Estimate::share(sum(|score| score.resources), sum(|score| score.found))),
-        ];
-        cells.extend(others.clone().map(|method| percent(share(&of(method), |score| score.services))));
-        table.row(cells);
+        ]);
     };
     for (app, judged) in scores {
-        row(app, &|method| judged.get(method).map(|of| of.scores.clone()).unwrap_or_default());
+        judged.get(PRODUCT).into_iter().for_each(|own| row(app, &own.scores));
     }
     if scores.len() > 1 {
-        row("all", &|method| together(scores, method));
+        row("all", &together(scores, PRODUCT));
     }
     table
 }

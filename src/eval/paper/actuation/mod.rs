@@ -22,6 +22,7 @@ use super::{Ledger, PaperError, Settings};
 use crate::config::Config;
 use crate::eval::model::ground::Ground;
 use crate::eval::model::others::Others;
+use crate::eval::model::report::PRODUCT;
 use crate::eval::model::run::{HELD_BACK, ground_of};
 use crate::eval::model::{EvalError, Tell};
 use crate::lab::app::Application;
@@ -37,6 +38,9 @@ const RECENT: Duration = Duration::from_secs(120);
 const START_HOUR: u64 = 12;
 /// Of the paper's figure; other methods act when they are in it.
 const OTHERS: [&str; 3] = ["offline", "control", "causeinfer"];
+
+/// A series whose colour is grey.
+const GREY: usize = 7;
 
 /// All who are in charge once, with what they are there for.
 fn drivers() -> Vec<Driver> {
@@ -191,7 +195,7 @@ fn drawing(drives: &BTreeMap<String, Drive>, names: &[String]) -> Drawing {
     let present = Vec::from_iter(present);
     let tails = present.iter().flat_map(|(_, drive)| drive.minutes.iter().filter_map(|m| m.tail_ms));
     let (least, most) = tails.fold((f64::MAX, f64::MIN), |(l, m), v| (l.min(v), m.max(v)));
-    let panels = present.iter().enumerate().map(|(series, (name, drive))| {
+    let panels = present.iter().enumerate().map(|(index, (name, drive))| {
         let points = drive.minutes.iter().enumerate();
         let points = points.map(|(minute, m)| ((minute + 1) as f64, m.tail_ms.unwrap_or(f64::NAN)));
         let shades =
@@ -204,7 +208,7 @@ fn drawing(drives: &BTreeMap<String, Drive>, names: &[String]) -> Drawing {
                 drive.minutes.len(),
                 drive.acts()
             ),
-            x: if series + 1 == present.len() { "minute".to_owned() } else { String::new() },
+            x: if index + 1 == present.len() { "minute".to_owned() } else { String::new() },
             y: Scale {
                 label: format!("p{} (ms)", 100.0 * drive.quantile),
                 range: Some((0.8 * least, 1.25 * most)),
@@ -214,13 +218,23 @@ fn drawing(drives: &BTreeMap<String, Drive>, names: &[String]) -> Drawing {
             },
             content: Content::Lines {
                 range: (0.0, drive.minutes.len() as f64),
-                lines: vec![(series, points.collect())],
+                lines: vec![(colour(name), points.collect())],
                 shades: shades.collect(),
                 marks: acted.map(|(minute, _)| (minute + 1) as f64).collect(),
             },
         }
     });
     Drawing { columns: 1, height: 110, legend: Vec::new(), panels: panels.collect() }
+}
+
+/// The product has the colour that it has in the other figures, and who does nothing is grey.
+fn colour(name: &str) -> usize {
+    let others = drivers().iter().map(Driver::name).filter(|name| name != PRODUCT).position(|n| n == name);
+    match others {
+        None => 0,
+        Some(0) => GREY,
+        Some(place) => 1 + (place - 1) % (GREY - 1),
+    }
 }
 
 /// Minutes violated and what was done, over the trains.

@@ -11,8 +11,8 @@ const WIDTH: u32 = 1_000;
 /// Beside the panels: axis and its title; above and below each.
 const LEFT: f64 = 72.0;
 const RIGHT: f64 = 18.0;
-const ABOVE: f64 = 34.0;
-const BELOW: f64 = 34.0;
+const ABOVE: f64 = 38.0;
+const BELOW: f64 = 30.0;
 /// The horizontal axis' title.
 const TITLE: f64 = 18.0;
 /// Height of a line of the legend, and its swatch.
@@ -104,13 +104,19 @@ fn paint_panel<B: DrawingBackend>(
     canvas: &Canvas<'_, B>,
 ) -> Result<(), PlotError> {
     let axis = Axis::new(&panel.y, panel.content.values());
-    canvas.words(&panel.title, (frame.left, frame.top - 16.0), Hold::Left, HEAVY)?;
+    // Above the words of the shades, if there are any.
+    let lift = if matches!(&panel.content, Content::Lines { shades, .. } if !shades.is_empty()) {
+        24.0
+    } else {
+        16.0
+    };
+    canvas.words(&panel.title, (frame.left, frame.top - lift), Hold::Left, HEAVY)?;
     if let Content::Lines { range, shades, .. } = &panel.content {
         for (from, until, word) in shades {
             let at = |x: f64| frame.x(((x - range.0) / (range.1 - range.0)).clamp(0.0, 1.0));
             canvas.block((at(*from), frame.top), (at(*until), frame.bottom), colours::SHADE)?;
             let middle = 0.5 * (at(*from) + at(*until));
-            canvas.words(word, (middle, frame.top - 6.0), Hold::Middle, Ink { size: 9.5, ..SMALL })?;
+            canvas.words(word, (middle, frame.top - 8.0), Hold::Middle, Ink { size: 9.5, ..SMALL })?;
         }
     }
     for (value, word) in &axis.ticks {
@@ -150,11 +156,11 @@ fn paint_panel<B: DrawingBackend>(
     if let Some((limit, word)) = &panel.y.limit {
         let y = frame.y(axis.at(*limit));
         dashes((frame.left, y), (frame.right, y), canvas)?;
-        let ink = Ink { colour: colours::LIMIT, ..SMALL };
-        // On white, so that what lies below does not run through it.
-        let left = frame.right - 4.0 - width(word, ink);
-        canvas.block((left - 2.0, y - 15.0), (frame.right, y - 2.0), plotters::style::WHITE)?;
-        canvas.words(word, (left, y - 8.5), Hold::Left, ink)?;
+        // What the line is stands beside the title, where nothing is drawn.
+        let (ink, y) = (Ink { colour: colours::LIMIT, ..SMALL }, frame.top - lift);
+        let left = frame.right - width(word, ink);
+        canvas.words(word, (left, y), Hold::Left, ink)?;
+        dashes((left - 34.0, y), (left - 6.0, y), canvas)?;
     }
     canvas.line(&[(frame.left, frame.bottom), (frame.right, frame.bottom)], colours::INK, 1.0)
 }
