@@ -9,11 +9,14 @@ use super::figure::{Content, Drawing, Estimate, Figure, Panel, Scale, Table, cel
 use super::run::{Unit, fill};
 use super::{Ledger, PaperError, Settings};
 use crate::eval::model::current::{self, Trial};
+use crate::eval::model::run::Plan;
 use crate::eval::model::variants::{APP, SCENARIOS};
 use crate::eval::model::{EvalError, Tell};
 use crate::lab::app;
 use crate::lab::stage::StageError;
 
+/// Most incidents after each change: a dozen models are asked about each.
+const MOST: usize = 9;
 /// Raised when models are judged in another way.
 const RECIPE: u32 = 2;
 
@@ -56,13 +59,17 @@ struct Changes {
     models: Vec<Model>,
 }
 
+fn cases(settings: &Settings) -> usize {
+    settings.cases.min(MOST)
+}
+
 fn key(settings: &Settings) -> String {
-    format!("retraining/{APP}/{}/{}/{RECIPE}", settings.nodes, settings.cases)
+    format!("retraining/{APP}/{}/{}/{RECIPE}", settings.nodes, cases(settings))
 }
 
 /// The one unit of work: the changes are written for one application.
 pub fn units(settings: &Settings) -> Vec<Unit> {
-    let usual_s = 400.0 + 60.0 * (settings.cases * (1 + SCENARIOS.len())) as f64;
+    let usual_s = 400.0 + 60.0 * (cases(settings) * (1 + SCENARIOS.len())) as f64;
     vec![Unit { key: key(settings), usual_s: usual_s * settings.threads as f64 }]
 }
 
@@ -78,7 +85,8 @@ pub fn measure(
 ) -> Result<(), PaperError> {
     fill(&[key(settings)], 1, ledger, tell, |_| {
         let app = app::open(APP).map_err(|error| EvalError::from(StageError::App(error)))?;
-        let measured = current::measure(&settings.plan(&app.into()), runtime, &Muted(tell))?;
+        let plan = Plan { cases: cases(settings), ..settings.plan(&app.into()) };
+        let measured = current::measure(&plan, runtime, &Muted(tell))?;
         let models = measured.trials.iter().map(Model::from).collect();
         Ok(Changes { before: measured.before, scratch_s: measured.scratch_s, models })
     })
