@@ -156,7 +156,7 @@ impl Method for Seer {
                 examples.extend(queues.map(|queues| Example { queues, answer: answer.clone() }));
             }
         }
-        let failed = |source| MethodError::Network { method: self.name(), source };
+        let failed = |source| MethodError::Network { method: self.name(), source: Box::new(source) };
         let net = Net::train(self.shape, services.len(), &examples).map_err(failed)?;
         self.learned = Some(Learned { services, net, examples: examples.len(), cases: cases.len() });
         Ok(())
@@ -169,7 +169,7 @@ impl Method for Seer {
         let queues = queues(question, services);
         let windows = question.now().filter_map(|last| cut(&queues, last, self.shape.windows));
         let windows: Vec<f32> = windows.flatten().collect();
-        let failed = |source| MethodError::Network { method: self.name(), source };
+        let failed = |source| MethodError::Network { method: self.name(), source: Box::new(source) };
         let shares = net.shares(&windows).map_err(failed)?;
         let mean =
             |at: usize| shares.iter().map(|of| f64::from(of[at])).sum::<f64>() / shares.len().max(1) as f64;
