@@ -43,7 +43,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     let grid = Grid::new(
         vec![
             Column::left("UTC", 11, 8),
-            Column::right("ago", 4, 5),
+            Column::right("ago", 5, 5),
             Column::left("", 10, 9),
             Column::right("lasted", 7, 4),
             Column::left("what", 12, 10).up_to(table.width),
