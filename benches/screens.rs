@@ -36,8 +36,8 @@ const SIZE: (u16, u16) = (120, 40);
 const SERVICES: usize = 500;
 
 /// The screens and what lies over them, by the keys that lead there.
-const SCREENS: [(&str, &str); 5] =
-    [("slos", "1"), ("tree", "2"), ("verdict", "3"), ("help", "?"), ("palette", ":s")];
+const SCREENS: [(&str, &str); 6] =
+    [("slos", "1"), ("tree", "2"), ("graph", "2m"), ("verdict", "3"), ("help", "?"), ("palette", ":s")];
 
 fn press(state: &mut State, keys: &str) {
     for key in keys.chars() {

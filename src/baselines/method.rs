@@ -110,7 +110,7 @@ pub enum MethodError {
         /// Which method.
         method: &'static str,
         /// What the tensor library says.
-        source: candle_core::Error,
+        source: Box<candle_core::Error>,
     },
 }
 

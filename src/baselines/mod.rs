@@ -6,11 +6,18 @@ pub mod control;
 pub mod deviation;
 pub mod method;
 pub mod microscope;
+pub mod oracle;
 pub mod pc;
 pub mod rules;
+pub mod seer;
 pub mod signals;
 pub mod stats;
 pub mod table;
+#[cfg(test)]
+mod testbed;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 pub mod traces;
 
 pub use autoscaling::Autoscaling;
@@ -19,7 +26,9 @@ pub use control::{Control, control};
 pub use deviation::Deviation;
 pub use method::{Answer, Blamed, Labelled, Method, MethodError, Question};
 pub use microscope::Microscope;
+pub use oracle::Oracle;
 pub use rules::Rule;
+pub use seer::Seer;
 pub use traces::TraceRule;
 
 /// Every method with its settings. `unusual` is the least surprise (−ln of a tail probability) that the
@@ -29,6 +38,8 @@ pub fn all(unusual: f64) -> Vec<Box<dyn Method>> {
     let mut methods: Vec<Box<dyn Method>> = vec![
         Box::new(Autoscaling { percent: 50 }),
         Box::new(Autoscaling { percent: 70 }),
+        Box::new(Oracle::default()),
+        Box::new(Seer::default()),
         Box::new(CauseInfer::default()),
         Box::new(Microscope::default()),
         Box::new(Deviation::Sigma),

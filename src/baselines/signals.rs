@@ -47,15 +47,18 @@ pub fn services<'a>(question: &Question<'a>) -> Vec<&'a ServiceName> {
     all
 }
 
+/// Whether calls and the side where they are measured are those that are sought.
+type Fits = fn(&Rpc, Side) -> bool;
+
 /// Latency of what `service` serves, in milliseconds, at the quantile nearest to `wanted`: its own word for
 /// it, else what it says of its single callers or its users say, the slowest of them in each window.
 pub fn served(frame: &Frame, service: &ServiceName, wanted: Quantile) -> Option<Vec<f64>> {
     let of = |rpc: &Rpc| rpc.callee.service() == Some(service);
-    let sides: [&dyn Fn(&Rpc, Side) -> bool; 4] = [
-        &|rpc, side| side == Side::Server && rpc.caller == Party::Any,
-        &|_, side| side == Side::Server,
-        &|rpc, side| side == Side::Client && rpc.caller == Party::User,
-        &|_, side| side == Side::Client,
+    let sides: [Fits; 4] = [
+        |rpc, side| side == Side::Server && rpc.caller == Party::Any,
+        |_, side| side == Side::Server,
+        |rpc, side| side == Side::Client && rpc.caller == Party::User,
+        |_, side| side == Side::Client,
     ];
     sides.iter().find_map(|fits| slowest(frame, wanted, |rpc, side| of(rpc) && fits(rpc, side)))
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::method::{Answer, Method, MethodError, Question};
 use super::signals::{called, calls, served};
 use super::stats::{known, mean, quartiles};
+use crate::diagnosis::reference::most;
 use crate::domain::{Quantile, ServiceName, Side};
 
 /// What is looked at.
@@ -36,7 +37,7 @@ impl Method for TraceRule {
     }
 
     fn settings(&self) -> String {
-        format!("growth of {QUANTILE} over its median, weighed by calls a request")
+        format!("growth of {QUANTILE} over its median")
     }
 
     fn answer(&self, question: &Question<'_>) -> Result<Answer, MethodError> {
@@ -86,9 +87,10 @@ fn gaps(question: &Question<'_>, service: &ServiceName, requests: Option<&[f64]>
     question.graph.callers(service).into_iter().filter_map(gap).sum()
 }
 
-/// How many of these calls there usually are to one of those; 1 where nobody counts.
+/// How much of these calls' latency shows at the quantile in those that make them: all, once for each call,
+/// unless hardly any of them makes one. 1 where nobody counts.
 fn ratio(question: &Question<'_>, calls: Option<Vec<f64>>, of: Option<&[f64]>) -> f64 {
     let usual = |values: &[f64]| quartiles(&values[question.history()]).map(|(_, middle, _)| middle);
     let ratio = || Some(usual(&calls?)? / of.and_then(usual).filter(|calls| *calls > 0.0)?);
-    ratio().unwrap_or(1.0)
+    ratio().map_or(1.0, |calls| f64::from(most(calls as f32, QUANTILE)))
 }

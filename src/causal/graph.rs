@@ -119,6 +119,11 @@ impl CallGraph {
         edges
     }
 
+    /// What is known of the calls of `caller` to `callee`.
+    pub fn edge(&self, caller: &ServiceName, callee: &ServiceName) -> Option<&Edge> {
+        self.graph.edge_weight(self.graph.find_edge(self.index(caller)?, self.index(callee)?)?)
+    }
+
     /// Services that `name` calls, sorted.
     pub fn callees(&self, name: &ServiceName) -> Vec<&ServiceName> {
         self.neighbours(name, Direction::Outgoing)

@@ -3,6 +3,7 @@
 pub mod cbn;
 pub mod change;
 pub mod graph;
+pub mod layers;
 pub mod render;
 
 pub use cbn::{Cbn, EntityNode, LatencyNode};

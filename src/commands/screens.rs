@@ -13,6 +13,7 @@ use crate::config::{Problem, Problems, UiSettings};
 use crate::domain::Clean;
 use crate::engine;
 use crate::tui::keymap::Keymap;
+use crate::tui::theme::Depth;
 use crate::tui::{self, Contexts, TuiOptions, theme};
 
 /// Events under way to the screens; the engine waits rather than piling up more.
@@ -72,10 +73,18 @@ pub fn options(ui: &UiSettings, folder: Option<&Path>, args: &ScreenArgs) -> Res
     themes(&mut options, folder, args.theme.as_deref().unwrap_or(&ui.theme))?;
     options.mouse = ui.mouse;
     options.ascii = args.ascii;
-    // https://no-color.org: set and not empty.
-    options.no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    options.depth = depth(|name| std::env::var(name).ok());
     options.slo = args.slo.as_deref().map(Clean::new);
     Ok(options)
+}
+
+/// How many colours the terminal shows, by the environment's variables.
+fn depth(variable: impl Fn(&str) -> Option<String>) -> Depth {
+    // https://no-color.org: set and not empty.
+    if variable("NO_COLOR").is_some_and(|v| !v.is_empty()) {
+        return Depth::None;
+    }
+    Depth::of(variable("COLORTERM").as_deref(), variable("TERM").as_deref())
 }
 
 /// The `wanted` keymap: the name of an embedded one, or a file relative to `folder`.

@@ -41,7 +41,8 @@ pub fn check(backend: &mut BackendSettings, at: &[&str; 3], resolver: &mut Resol
     }
 }
 
-fn address(text: &str, at: &[&str; 3], resolver: &mut Resolver<'_>) -> Option<Url> {
+/// Checks the `url` written at `at`; `None` if it is none.
+pub fn address(text: &str, at: &[&str; 3], resolver: &mut Resolver<'_>) -> Option<Url> {
     let span = resolver.doc.value(&[at[0], at[1], at[2], "url"]);
     let findings = &mut resolver.findings;
     let url = match Url::parse(text) {

@@ -13,7 +13,7 @@ use crate::diagnosis::DiagnosisSettings;
 use crate::domain::{Clean, ServiceName, SloSource};
 use crate::gvae::TrainSettings;
 use crate::remedy::RemedySettings;
-use crate::telemetry::{BackendSettings, JaegerSettings};
+use crate::telemetry::{BackendSettings, GrafanaSettings, JaegerSettings};
 use crate::windows::WindowSettings;
 
 /// Settings of sagetop.
@@ -58,6 +58,9 @@ pub struct ContextSettings {
     /// Traces: Jaeger or a backend with its query API.
     #[serde(default)]
     pub jaeger: Option<JaegerSettings>,
+    /// Links from a metric to Grafana's Explore.
+    #[serde(default)]
+    pub grafana: Option<GrafanaSettings>,
     /// Workload of a trace service, where the two names differ.
     #[serde(default)]
     pub names: BTreeMap<ServiceName, ServiceName>,

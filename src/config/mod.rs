@@ -23,7 +23,7 @@ use crate::diagnosis::DiagnosisSettings;
 use crate::domain::{Clean, ServiceName, Slo};
 use crate::gvae::TrainSettings;
 use crate::remedy::RemedySettings;
-use crate::telemetry::{BackendSettings, Catalogue, CatalogueError, JaegerSettings};
+use crate::telemetry::{BackendSettings, Catalogue, CatalogueError, GrafanaSettings, JaegerSettings};
 use crate::windows::WindowSettings;
 use doc::SourceFile;
 use file::File;
@@ -70,6 +70,8 @@ pub struct Context {
     pub prometheus: BackendSettings,
     /// Where traces are.
     pub jaeger: Option<JaegerSettings>,
+    /// Where dashboards are.
+    pub grafana: Option<GrafanaSettings>,
     /// Workload of a trace service, where the two names differ.
     pub names: BTreeMap<ServiceName, ServiceName>,
     /// Objectives, in the order they are shown.

@@ -61,6 +61,9 @@ impl Resolver<'_> {
             backend::check(&mut jaeger.backend, &[at[0], at[1], "jaeger"], self);
             jaeger
         });
+        if let Some(grafana) = &settings.grafana {
+            backend::address(&grafana.url, &[at[0], at[1], "grafana"], self);
+        }
         let catalogue = self.catalogue(&at, settings, &vars);
         let slos =
             settings.slo.iter().enumerate().map(|(i, slo)| self.slo(&at, i, slo, settings, &vars)).collect();
@@ -78,6 +81,7 @@ impl Resolver<'_> {
             catalogue,
             prometheus,
             jaeger,
+            grafana: settings.grafana.clone(),
             names: settings.names.clone(),
             slos,
             remedy: self.remedy(&at, settings),

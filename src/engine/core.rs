@@ -21,7 +21,7 @@ use crate::domain::{
 };
 use crate::gvae::TrainSettings;
 use crate::slo;
-use crate::telemetry::{Auth, Catalogue, Jaeger, Prometheus};
+use crate::telemetry::{Auth, Catalogue, GrafanaSettings, Jaeger, Prometheus};
 use crate::windows::{
     self, EdgeSeen, FetchReport, Frame, Loaded, NameMap, Period, Plan, PlanInput, Sources, Store,
     WindowSettings,
@@ -41,6 +41,7 @@ pub struct Engine {
     pub(super) diagnosis: DiagnosisSettings,
     pub(super) prometheus: Prometheus,
     pub(super) jaeger: Option<Jaeger>,
+    pub(super) grafana: Option<GrafanaSettings>,
     pub(super) logins: (Auth, Option<Auth>),
     pub(super) plan: Plan,
     store: Store,
@@ -99,6 +100,7 @@ impl Engine {
                 context.prometheus.auth.clone(),
                 context.jaeger.as_ref().map(|j| j.backend.auth.clone()),
             ),
+            grafana: context.grafana.clone(),
             plan,
             store: Store::open(&cache.join("windows"), context.name.as_str())?,
             shelf: Shelf::open(&cache.join("models"), context.name.as_str())?,

@@ -92,6 +92,8 @@ pub struct ServiceDetail {
     pub violated: Vec<bool>,
     /// Its metrics, most unusual first.
     pub metrics: Vec<MetricView>,
+    /// Links to the metrics in Grafana, where there is one, in the same order.
+    pub links: Vec<Option<Clean>>,
     /// Its limits.
     pub means: Means,
 }
@@ -133,10 +135,14 @@ impl Engine {
             }
             _ => Vec::new(),
         };
+        let over = frame.length.saturating_mul(u32::try_from(RECENT).unwrap_or(u32::MAX));
+        let until = frame.ends.last().copied();
+        let links = metrics.iter().map(|m| self.explore(&m.entity, m.what.as_str(), until, over)).collect();
         ServiceDetail {
             service: service.clone(),
+            links,
             version: 0,
-            until: frame.ends.last().copied(),
+            until,
             window: frame.length,
             now: frame.len() - first,
             violated,

@@ -72,7 +72,7 @@ fn incidents(slo: &Slo, samples: &[slo::Sample], length: std::time::Duration) ->
     for (row, (end, ..)) in samples.iter().enumerate() {
         let start = end.checked_sub(slo.window.max(length)).unwrap_or(Timestamp::MIN);
         lo += samples[lo..row].partition_point(|(end, ..)| *end <= start);
-        let status = slo::evaluate(slo, &samples[lo..=row], length, *end);
+        let status = slo::evaluate_alone(slo, &samples[lo..=row], length, *end);
         let near = |until: Timestamp| end.duration_since(until).unsigned_abs() < slo.window;
         match (status.state, status.observed_ms, found.last_mut()) {
             (SloState::Breached, Some(ms), Some(last)) if last.until.is_none_or(near) => {

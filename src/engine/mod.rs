@@ -4,6 +4,7 @@ pub mod control;
 pub mod core;
 pub mod detail;
 pub mod error;
+mod grafana;
 pub mod history;
 pub mod learn;
 mod lessons;
@@ -27,6 +28,6 @@ pub use probe::Probe;
 pub use remedies::Remedies;
 pub use snapshot::{
     CallView, EngineEvent, Entry, Load, ModelFacts, ModelState, Prediction, Question, Reading, Readings,
-    Request, ServiceView, Snapshot,
+    Request, Sampled, ServiceView, Snapshot,
 };
 pub use waterfall::{SpanView, Waterfall};

@@ -106,6 +106,8 @@ pub struct CallView {
     pub latency: Readings,
     /// Whether they were measured at the caller.
     pub at_caller: bool,
+    /// End of the newest window in which it was seen.
+    pub seen: Option<Timestamp>,
 }
 
 /// Where requests of users enter, for one SLO.
@@ -115,6 +117,20 @@ pub struct Entry {
     pub service: ServiceName,
     /// The SLO's own latency.
     pub reading: Reading,
+    /// Whether that is the latency of a sample of the requests.
+    pub sampled: Sampled,
+}
+
+/// Of how many requests there are latencies.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Sampled {
+    /// Metrics tell of all of them, or as many traces came as there were requests.
+    #[default]
+    No,
+    /// They come from traces; how many requests left none, nobody counts.
+    Perhaps,
+    /// They come from traces of about this share of the requests.
+    About(f64),
 }
 
 /// Everything the screens show about one moment. Immutable; shared by `Arc`.

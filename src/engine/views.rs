@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use super::Learned;
 use super::core::{Engine, Picture};
-use super::snapshot::{CallView, Entry, Load, Reading, Readings, ServiceView, Snapshot};
+use super::snapshot::{CallView, Entry, Load, Reading, Readings, Sampled, ServiceView, Snapshot};
 use crate::causal::CallGraph;
 use crate::diagnosis::evidence;
 use crate::diagnosis::verdict::minus;
 use crate::domain::{
-    Clean, Column, Entity, Pool, Quantile, Resource, Rpc, Scope, ServiceName, Side, Slo, Stat,
+    Clean, Column, Entity, Pool, Quantile, Resource, Rpc, Scope, ServiceName, Side, Slo, SloSource, Stat,
+    Timestamp,
 };
 use crate::gvae::data::median;
 use crate::telemetry::{Catalogue, Feature};
@@ -20,6 +21,11 @@ use crate::windows::{Frame, Source};
 
 /// Fewest windows that tell what is normal.
 const MIN_NORMAL: usize = 5;
+
+/// Unit of loads that count requests.
+const REQUESTS: &str = "requests/s";
+/// From this share on, every request counts as traced: rates are measured a little beside the windows.
+const ALL: f64 = 0.9;
 
 /// The quantiles of one latency, lowest first.
 type Columns<'a> = Vec<(Quantile, &'a [f32])>;
@@ -79,7 +85,30 @@ impl<'a> Reader<'a> {
             Some(values) => self.reading(slo.quantile, values),
             None => Reading { quantile: slo.quantile, now_ms: None, normal_ms: None },
         };
-        Entry { service: rpc.callee.service().unwrap_or(&slo.service).clone(), reading }
+        let service = rpc.callee.service().unwrap_or(&slo.service).clone();
+        let sampled = self.sampled(slo, rpc, &service);
+        Entry { service, reading, sampled }
+    }
+
+    /// Whether the latency of `rpc`'s requests is that of a sample: as many as were traced lately, next to as
+    /// many as PromQL counted at the service.
+    fn sampled(&self, slo: &Slo, rpc: &Rpc, service: &ServiceName) -> Sampled {
+        let traced = |row: &usize| matches!(self.frame.sources[*row], Source::Traces | Source::Both);
+        if slo.source != SloSource::Traces || !self.recent.clone().any(|row| traced(&row)) {
+            return Sampled::No;
+        }
+        // Requests are counted by service: those of one operation are fewer.
+        let counted = self.load(service).filter(|load| slo.operation.is_none() && !load.each);
+        let counted = counted.filter(|load| load.unit.as_str() == REQUESTS && load.value > 0.0);
+        let column = Column::Latency { rpc: rpc.clone(), side: Side::Client, stat: Stat::Count };
+        let seen = self
+            .frame
+            .columns
+            .get(&column)
+            .and_then(|values| middle(self.recent.clone().filter(traced).map(|row| values[row]), 1));
+        let (Some(counted), Some(seen)) = (counted, seen) else { return Sampled::Perhaps };
+        let share = seen / self.frame.length.as_secs_f64().max(1.0) / counted.value;
+        if share < ALL { Sampled::About(share) } else { Sampled::No }
     }
 
     /// The calls of `graph` that have a latency.
@@ -89,7 +118,7 @@ impl<'a> Reader<'a> {
             let rpcs = by_edge.get(&(caller, callee))?;
             [(Side::Client, true), (Side::Server, false)].into_iter().find_map(|(side, at_caller)| {
                 let latency = rpcs.iter().find_map(|rpc| self.readings(rpc, side))?;
-                Some(CallView { latency, at_caller })
+                Some(CallView { latency, at_caller, seen: self.seen_last(rpcs) })
             })
         };
         let edges = graph.edges().into_iter();
@@ -111,6 +140,16 @@ impl<'a> Reader<'a> {
             rpcs.into_iter().map(|(.., rpc)| rpc).collect()
         };
         edges.into_iter().map(|(edge, rpcs)| (edge, sorted(rpcs))).collect()
+    }
+
+    /// End of the newest window with a latency of any of `rpcs`.
+    fn seen_last(&self, rpcs: &[&Rpc]) -> Option<Timestamp> {
+        let columns = rpcs.iter().flat_map(|rpc| {
+            [Side::Client, Side::Server].into_iter().filter_map(|side| self.quantiles.get(&(*rpc, side)))
+        });
+        let newest = |values: &&[f32]| values.iter().rposition(|v| v.is_finite());
+        let row = columns.flatten().filter_map(|(_, values)| newest(values)).max()?;
+        self.frame.ends.get(row).copied()
     }
 
     /// How often `rpc` was seen lately; only tells operations apart.

@@ -39,9 +39,15 @@ impl Samples {
         Self { points, length: if length.is_zero() { Duration::from_secs(1) } else { length } }
     }
 
-    /// End of the newest window with a value.
-    pub fn newest(&self) -> Option<Timestamp> {
-        self.points.last().map(|point| point.end)
+    /// End of the newest window with a value that ended by `at`.
+    pub fn newest_by(&self, at: Timestamp) -> Option<Timestamp> {
+        let known = self.points.partition_point(|point| point.end <= at);
+        self.points[..known].last().map(|point| point.end)
+    }
+
+    /// Ends of the windows with a value, oldest first.
+    pub fn ends(&self) -> impl DoubleEndedIterator<Item = Timestamp> {
+        self.points.iter().map(|point| point.end)
     }
 
     /// Windows that ended in (`until` − `over`, `until`]; a stretch shorter than a window is

@@ -258,3 +258,75 @@ fn a_few_calls_do_not_make_the_state_flap() {
     // Where nobody counts calls, every window counts as before.
     assert_eq!(states(&night(None)), states(&night(Some(100.0))));
 }
+
+/// How `samples` stand at the end of each of the last `n` minutes, oldest first, held and not.
+fn held_and_alone(samples: &[Sample], n: u32) -> Vec<(SloState, SloState)> {
+    let at_minute = |i: u32| {
+        let then = at() - MINUTE * i;
+        (evaluate(&slo(), samples, MINUTE, then).state, evaluate_alone(&slo(), samples, MINUTE, then).state)
+    };
+    (0..n).rev().map(at_minute).collect()
+}
+
+#[test]
+fn better_is_believed_after_half_of_the_window_and_worse_at_once() {
+    // Slow until ten minutes ago: three good windows of five make the median good, two and a half more are waited.
+    let samples = minutes(60, 0, |i| Some(if (10..20).contains(&i) { 300.0 } else { 50.0 }));
+    let breached = |pick: fn(&(SloState, SloState)) -> SloState| {
+        let states = held_and_alone(&samples, 30);
+        let rows =
+            states.iter().enumerate().filter(|(_, s)| pick(s) == SloState::Breached).map(|(i, _)| 29 - i);
+        let rows: Vec<_> = rows.collect();
+        (rows.first().copied(), rows.last().copied())
+    };
+    assert_eq!(breached(|s| s.1), (Some(17), Some(8)));
+    assert_eq!(breached(|s| s.0), (Some(17), Some(6)));
+    assert_eq!(hold(&slo(), MINUTE), Duration::from_secs(150));
+    assert_eq!(hold(&slo(), 5 * MINUTE), 10 * MINUTE);
+}
+
+#[test]
+fn no_data_is_unknown_at_once_even_after_a_violation() {
+    let samples = minutes(60, 6, |_| Some(300.0));
+    assert_eq!(evaluate(&slo(), &samples, MINUTE, at()).state, SloState::Unknown);
+    // And what was unknown before does not hold back what is known now.
+    let samples = minutes(1, 0, |_| Some(50.0));
+    assert_eq!(evaluate(&slo(), &samples, MINUTE, at()).state, SloState::Ok);
+}
+
+proptest! {
+    /// Values that hover at the objective: after a change for the worse never better before the hold is over, so
+    /// that it changes to and fro at most once in that time; and never better than it stands by itself.
+    #[test]
+    fn a_value_that_hovers_does_not_make_the_state_flap(
+        above in prop::collection::vec(prop::bool::ANY, 30..90),
+    ) {
+        let samples = minutes(above.len(), 0, |i| Some(if above[i] { 101.0 } else { 99.0 }));
+        let states = held_and_alone(&samples, above.len() as u32);
+        let hold = (hold(&slo(), MINUTE).as_secs_f64() / 60.0).ceil() as usize;
+        let mut changed: Option<usize> = None;
+        for i in 1..states.len() {
+            let ((before, _), (held, alone)) = (states[i - 1], states[i]);
+            prop_assert!(held >= alone, "at {i} it is worse than told: {alone:?} {held:?}");
+            if held < before {
+                prop_assert!(changed.is_none_or(|at| i - at >= hold), "better {} minutes after a change", i - changed.unwrap());
+                let since = i.saturating_sub(hold - 1);
+                prop_assert!(states[since..=i].iter().all(|(_, alone)| *alone <= held));
+            }
+            if held > before {
+                changed = Some(i);
+            }
+        }
+    }
+
+    /// Bad once within every hold: it changes once, and stays.
+    #[test]
+    fn what_is_bad_again_and_again_is_bad_throughout(gap in 1usize..3, offset in 0usize..3) {
+        // With a window of one minute, every bad one shows.
+        let short = Slo { window: MINUTE, ..slo() };
+        let samples = minutes(60, 0, |i| Some(if (i + offset) % gap == 0 { 101.0 } else { 99.0 }));
+        let stands = |i: u32| evaluate(&short, &samples, MINUTE, at() - MINUTE * i).state;
+        let states: Vec<_> = (0..50).map(stands).collect();
+        prop_assert!(states.iter().all(|s| *s == SloState::Breached), "{states:?}");
+    }
+}

@@ -15,5 +15,5 @@ pub use catalogue::{Catalogue, CatalogueError, Feature, LatencyQuery, render};
 pub use error::Error;
 pub use jaeger::{Jaeger, TraceQuery, TraceStats};
 pub use prometheus::Prometheus;
-pub use settings::{Auth, BackendSettings, JaegerApi, JaegerSettings, Secret};
+pub use settings::{Auth, BackendSettings, GrafanaSettings, JaegerApi, JaegerSettings, Secret};
 pub use types::{Dependency, Matrix, Series, Span, SpanId, SpanKind, TraceId};

@@ -117,6 +117,17 @@ pub enum JaegerApi {
     V3,
 }
 
+/// Where dashboards are: links only, it is never asked anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GrafanaSettings {
+    /// Its address as a browser uses it.
+    pub url: String,
+    /// UID of the data source for the queries; absent, Grafana's default one.
+    #[serde(default)]
+    pub datasource: Option<String>,
+}
+
 /// Settings of a Jaeger backend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JaegerSettings {

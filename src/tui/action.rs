@@ -99,9 +99,9 @@ actions! {
     Top => "top", "top", Move, Scope::Anywhere;
     /// To the last line.
     Bottom => "bottom", "bottom", Move, Scope::Anywhere;
-    /// Fold the branch, or go to its parent. What-if: less of it.
+    /// Fold the branch, or go to its parent. Graph: to the caller. What-if: less of it.
     Fold => "fold", "fold", Move, Scope::On(&[Screen::Tree, Screen::WhatIf]);
-    /// Unfold the branch, or go to its first child. What-if: more of it.
+    /// Unfold the branch, or go to its first child. Graph: to a callee. What-if: more of it.
     Unfold => "unfold", "unfold", Move, Scope::On(&[Screen::Tree, Screen::WhatIf]);
     /// Fold or unfold the branch.
     Toggle => "toggle", "fold", Move, Scope::On(&[Screen::Tree]);
@@ -139,6 +139,10 @@ actions! {
     StepBack => "step-back", "back in time", Go, Scope::Anywhere;
     /// Everything one window forward in time.
     StepForward => "step-forward", "forward", Go, Scope::Anywhere;
+    /// Play the past forward window by window, until an SLO changes its state; again: faster.
+    Play => "play", "play", Go, Scope::Anywhere;
+    /// Play slower; at the slowest: stop.
+    PlaySlower => "play-slower", "slower", Go, Scope::Anywhere;
     /// Everything back to the present.
     Now => "now", "now", Go, Scope::Anywhere;
     /// Doctor: backends, the model and its training, which metrics have data.
@@ -169,6 +173,8 @@ actions! {
     Pause => "pause", "pause", Show, Scope::Anywhere;
     /// Sort worst first, or in the order of the configuration; the tree: slowest call first, or by name.
     Sort => "sort", "sort", Show, Scope::On(&[Screen::Slos, Screen::Tree]);
+    /// Draw the calls as a graph where there is room, or as a tree.
+    Graph => "graph", "graph", Show, Scope::On(&[Screen::Tree]);
     /// Next colour theme.
     NextTheme => "next-theme", "theme", Show, Scope::Anywhere;
     /// Copy what is shown to the clipboard of your terminal (OSC 52).
@@ -216,6 +222,7 @@ impl Action {
                 Self::Help,
                 Self::Open,
                 Self::ShowVerdict,
+                Self::Graph,
                 Self::Back,
                 Self::Toggle,
                 Self::Filter,
@@ -301,6 +308,7 @@ impl Action {
                 Self::OlderIncident,
                 Self::StepBack,
                 Self::StepForward,
+                Self::Play,
                 Self::Filter,
                 Self::Back,
                 Self::Quit,

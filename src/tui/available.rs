@@ -26,6 +26,14 @@ pub fn why_not(state: &State, action: Action) -> Option<String> {
             }
             None => Some("there is nothing to review".to_owned()),
         },
+        Action::Sort if state.shows_graph() => {
+            Some("the graph is drawn by who calls whom: sorting is for the tree".to_owned())
+        }
+        Action::Play if !state.live.snapshot.as_ref().is_some_and(|s| s.frozen) => {
+            let back = state.keymap.label(Action::StepBack, state.ascii);
+            Some(format!("this is the present: there is nothing to play; {back} goes back in time"))
+        }
+        Action::PlaySlower if state.playing.is_none() => Some("nothing is being played".to_owned()),
         Action::Undo => match state.picked() {
             Some(ActionRow::Operation(o)) => cannot_undo(o),
             Some(ActionRow::Proposal(_)) => {

@@ -32,6 +32,13 @@ impl State {
         known.as_ref().ok().map(|detail| &**detail)
     }
 
+    /// The link to the selected metric in Grafana.
+    pub fn metric_link(&self) -> Option<&Clean> {
+        let (detail, (entity, what)) = (self.detail()?, self.inspected.metric.as_ref()?);
+        let at = detail.metrics.iter().position(|m| m.entity == *entity && m.what == *what)?;
+        detail.links.get(at)?.as_ref()
+    }
+
     /// Its metrics that pass the filter, most unusual first.
     pub fn metric_rows(&self) -> Vec<&MetricView> {
         let needle = self.lists[Screen::Service as usize].needle();

@@ -14,6 +14,7 @@ pub mod clipboard;
 pub mod effect;
 pub mod event;
 mod format;
+pub mod graph;
 pub mod guide;
 pub mod inspect;
 pub mod keymap;
@@ -23,6 +24,7 @@ pub mod pace;
 pub mod palette;
 pub mod pick;
 pub mod picture;
+pub mod play;
 mod remedy_words;
 pub mod review;
 pub mod rhythm;
@@ -52,7 +54,7 @@ use crate::domain::Clean;
 use crate::engine::{EngineEvent, Request};
 use guide::Scene;
 use keymap::Keymap;
-use theme::Themes;
+use theme::{Depth, Themes};
 
 /// How the screens look and behave.
 #[derive(Debug)]
@@ -67,8 +69,8 @@ pub struct TuiOptions {
     pub mouse: bool,
     /// Draw plain ASCII only.
     pub ascii: bool,
-    /// Draw attributes only, no colours (`NO_COLOR`).
-    pub no_color: bool,
+    /// How many colours the terminal shows; none with `NO_COLOR`.
+    pub depth: Depth,
     /// Least time between two frames.
     pub frame_interval: Duration,
     /// The SLO to select first.
@@ -98,7 +100,7 @@ impl TuiOptions {
             theme_files: Vec::new(),
             mouse: false,
             ascii: false,
-            no_color: false,
+            depth: Depth::True,
             frame_interval: FRAME_INTERVAL,
             slo: None,
             notice: None,

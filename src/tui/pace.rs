@@ -8,7 +8,7 @@ use super::pick::ActionRow;
 use super::picture::since;
 use super::remedy_words::left_changes_in;
 use super::state::{Screen, State};
-use super::update::{NOTICE_STAYS, PENDING_STAYS};
+use super::update::{NOTICE_STAYS, PENDING_STAYS, window};
 use super::view::sample_age;
 use crate::domain::BackendState;
 
@@ -67,6 +67,9 @@ pub fn next_change(state: &State) -> Option<Duration> {
             due.extend(ages.min());
         }
         Screen::Slos | Screen::Tree | Screen::Commands | Screen::WhatIf => {}
+    }
+    if let Some(playing) = state.playing.as_ref().filter(|_| state.heading.is_none()) {
+        due.push(playing.due_in(window(state), state.now));
     }
     if let Some(until) = state.ledger().armed(state.now) {
         due.push(left_changes_in(until, state.now));

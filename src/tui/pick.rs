@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::state::contains;
+use super::state::{Screen, State, contains};
 use crate::remedy::{Operation, OperationId, Proposal, ProposalId};
 
 /// A line of the actions.
@@ -39,5 +39,20 @@ impl ActionRow<'_> {
             Self::Operation(o) => (o.kind, &o.target),
         };
         contains(&format!("{} {target}", kind.title()), needle)
+    }
+}
+
+impl State {
+    /// Proposals, best first, then operations, newest first, as far as they pass the filter.
+    pub fn action_rows(&self) -> Vec<ActionRow<'_>> {
+        let needle = self.lists[Screen::Actions as usize].needle();
+        let proposals = self.suggestions().into_iter().flat_map(|s| &s.proposals).map(ActionRow::Proposal);
+        let operations = self.ledger().operations().map(ActionRow::Operation);
+        proposals.chain(operations).filter(|row| needle.is_empty() || row.contains(&needle)).collect()
+    }
+
+    /// The selected line of the actions.
+    pub fn picked(&self) -> Option<ActionRow<'_>> {
+        self.action_rows().into_iter().find(|row| Some(row.pick()) == self.pick)
     }
 }

@@ -212,7 +212,7 @@ struct Ui {
 
 impl Ui {
     fn new(options: TuiOptions, contexts: Option<&Contexts>) -> io::Result<Self> {
-        let themes = if options.no_color { options.themes.without_colour() } else { options.themes };
+        let themes = options.themes.limited(options.depth);
         let mut state = State::new(Timestamp::now(), options.keymap, themes, options.ascii, options.slo);
         if let Some(contexts) = contexts {
             (state.contexts, state.context) = (contexts.names.clone(), Some(contexts.current.clone()));

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tui_input::Input;
 
+use super::graph::Drawing;
 use super::guide::Scene;
 use super::inspect::Inspected;
 use super::keymap::{Chord, Keymap};
 use super::ledger::Ledger;
 use super::log::Log;
 use super::palette::Palette;
-use super::pick::{ActionRow, Pick};
+use super::pick::Pick;
 use super::picture::{Answer, Picture, Suggestions};
+use super::play::Playing;
 use super::review::{Arming, Review, Subject};
 use super::rhythm::Rhythm;
 use super::symbols::Symbols;
@@ -166,6 +168,12 @@ pub struct State {
     pub slowest_first: bool,
     /// The lines of the tree.
     pub tree: TreeRows,
+    /// Whether the calls are to be drawn as a graph where there is room.
+    pub as_graph: bool,
+    /// Where boxes and lines of that graph stand.
+    pub drawing: Drawing,
+    /// Column and row of the graph that stand in the upper left corner.
+    pub scroll: (usize, usize),
     /// The selected service of the ranking.
     pub suspect: Option<ServiceName>,
     /// What the program had to say.
@@ -178,6 +186,8 @@ pub struct State {
     pub timeline: Timeline,
     /// The moment that was asked for and is not shown yet.
     pub heading: Option<Timestamp>,
+    /// The past that is being played, if it is.
+    pub playing: Option<Playing>,
     /// The service that is looked at in full, and what is tried on it.
     pub inspected: Inspected,
     /// The selected line of the actions.
@@ -240,12 +250,16 @@ impl State {
             folded: BTreeSet::new(),
             slowest_first: false,
             tree: TreeRows::default(),
+            as_graph: false,
+            drawing: Drawing::default(),
+            scroll: (0, 0),
             suspect: None,
             log: Log::default(),
             log_line: None,
             probing: None,
             timeline: Timeline::default(),
             heading: None,
+            playing: None,
             inspected: Inspected::default(),
             pick: None,
             picked_by_hand: false,
@@ -358,19 +372,6 @@ impl State {
     /// What could be done about the selected SLO.
     pub fn suggestions(&self) -> Option<&Suggestions> {
         self.picture().suggestions.get(self.slo.as_ref()?)
-    }
-
-    /// Proposals, best first, then operations, newest first, as far as they pass the filter.
-    pub fn action_rows(&self) -> Vec<ActionRow<'_>> {
-        let needle = self.lists[Screen::Actions as usize].needle();
-        let proposals = self.suggestions().into_iter().flat_map(|s| &s.proposals).map(ActionRow::Proposal);
-        let operations = self.ledger().operations().map(ActionRow::Operation);
-        proposals.chain(operations).filter(|row| needle.is_empty() || row.contains(&needle)).collect()
-    }
-
-    /// The selected line of the actions.
-    pub fn picked(&self) -> Option<ActionRow<'_>> {
-        self.action_rows().into_iter().find(|row| Some(row.pick()) == self.pick)
     }
 
     /// The commands that pass the filter, oldest first.

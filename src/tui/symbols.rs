@@ -56,6 +56,14 @@ pub struct Symbols {
     pub measured: &'static str,
     /// In front of a line that goes on within one argument.
     pub goes_on: &'static str,
+    /// Heads of lines to the right and to the left.
+    pub heads: [&'static str; 2],
+    /// "more this way": left, right, up, down.
+    pub ways: [&'static str; 4],
+    /// Thin and thick lines by their arms: up 1, right 2, down 4, left 8.
+    pub lines: [[&'static str; 16]; 2],
+    /// Broken lines: across and down.
+    pub broken: [&'static str; 2],
 }
 
 impl Symbols {
@@ -85,6 +93,13 @@ impl Symbols {
         middle: "●",
         measured: "×",
         goes_on: "↳",
+        heads: ["▸", "◂"],
+        ways: ["←", "→", "↑", "↓"],
+        lines: [
+            [" ", "│", "─", "└", "│", "│", "┌", "├", "─", "┘", "─", "┴", "┐", "┤", "┬", "┼"],
+            [" ", "┃", "━", "┗", "┃", "┃", "┏", "┣", "━", "┛", "━", "┻", "┓", "┫", "┳", "╋"],
+        ],
+        broken: ["╌", "╎"],
     };
 
     /// For terminals and fonts without it, and for locales where it is drawn two cells wide.
@@ -113,6 +128,13 @@ impl Symbols {
         middle: "o",
         measured: "x",
         goes_on: "\\",
+        heads: [">", "<"],
+        ways: ["<", ">", "^", "v"],
+        lines: [
+            [" ", "|", "-", "+", "|", "|", "+", "+", "-", "+", "-", "+", "+", "+", "+", "+"],
+            [" ", "#", "=", "#", "#", "#", "#", "#", "=", "#", "=", "#", "#", "#", "#", "#"],
+        ],
+        broken: [".", ":"],
     };
 
     /// The sign of an SLO's state.

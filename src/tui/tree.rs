@@ -54,6 +54,7 @@ pub type Weights<'a> = (u64, &'a dyn Fn(&ServiceName, &ServiceName) -> f64);
 #[derive(Clone, Debug, Default)]
 pub struct TreeRows {
     made_from: Option<Made>,
+    made: u64,
     rows: Vec<Row>,
 }
 
@@ -63,9 +64,14 @@ impl TreeRows {
         &self.rows
     }
 
+    /// How often they were made: what follows from them is made again when it changes.
+    pub fn made(&self) -> u64 {
+        self.made
+    }
+
     /// Empties it.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { made: self.made + 1, ..Self::default() };
     }
 
     /// Makes the lines again if anything they depend on changed. `filter` is in lower case;
@@ -90,6 +96,7 @@ impl TreeRows {
             return;
         }
         self.rows.clear();
+        self.made += 1;
         let root = match weights {
             Some((_, weight)) => graph.tree_by(entry, weight),
             None => graph.tree(entry),

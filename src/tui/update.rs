@@ -2,6 +2,7 @@
 
 mod context;
 mod dialogs;
+mod graph;
 mod inspect;
 mod keys;
 mod looks;
@@ -21,6 +22,7 @@ use super::picture::since;
 use super::state::{Notice, Screen, State};
 use crate::domain::{Clean, Timestamp};
 use crate::engine::{EngineEvent, Request};
+pub(super) use travel::window;
 
 /// How long a remark stays that is not a failure.
 pub const NOTICE_STAYS: Duration = Duration::from_secs(8);
@@ -94,7 +96,9 @@ fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
     if state.pending.as_ref().is_some_and(|p| since(p.since, now) >= PENDING_STAYS) {
         state.pending = None;
     }
-    remedy::tick(state)
+    let mut effects = remedy::tick(state);
+    effects.extend(travel::tick(state));
+    effects
 }
 
 fn engine(state: &mut State, event: &EngineEvent) -> Vec<Effect> {
@@ -131,6 +135,7 @@ fn engine(state: &mut State, event: &EngineEvent) -> Vec<Effect> {
         EngineEvent::WhatIf(prediction) => what_if::told(state, prediction),
         EngineEvent::Remedy(told) => return remedy::told(state, told, &before),
         EngineEvent::Failed { slo, what, why } => {
+            state.playing = None;
             let text = format!("{what} failed: {why}");
             if let Some(asked) = slo.as_ref().and_then(|slo| state.asked.get_mut(slo)) {
                 asked.failure = Some(text.clone());

@@ -6,7 +6,7 @@ use super::format;
 use crate::domain::{
     Basis, Clean, Counterfactual, Culprit, Entity, Resource, ResourceCause, ServiceName, Verdict, VerdictKind,
 };
-use crate::engine::{Deviation, MetricView};
+use crate::engine::{Deviation, Entry, MetricView, Sampled};
 
 /// What an answer means for the reader.
 pub fn meaning(v: &Verdict) -> &'static str {
@@ -178,5 +178,13 @@ pub fn metric(m: &MetricView, service: &ServiceName) -> String {
         Entity::Channel { caller, .. } => format!("{} from {caller}", m.what),
         Entity::Node(node) => format!("{} of {node}", m.what),
         Entity::Service(_) => m.what.to_string(),
+    }
+}
+/// Of how many requests the entry's latencies are; `None` if of all.
+pub(super) fn sampled(entry: &Entry) -> Option<String> {
+    match entry.sampled {
+        Sampled::No => None,
+        Sampled::Perhaps => Some("from traces: whether all requests are traced is not known".to_owned()),
+        Sampled::About(share) => Some(format!("from sampled traces: about {}", format::percent(Some(share)))),
     }
 }

@@ -190,11 +190,11 @@ fn partial(matrix: &[Vec<f64>], i: usize, j: usize, set: &[usize]) -> Option<f64
         if a[pivot][pivot] < 1e-9 {
             return None;
         }
-        for row in pivot + 1..order.len() {
-            let factor = a[row][pivot] / a[pivot][pivot];
-            for column in pivot..order.len() {
-                a[row][column] -= factor * a[pivot][column];
-            }
+        let (above, below) = a.split_at_mut(pivot + 1);
+        let of = &above[pivot];
+        for row in below {
+            let factor = row[pivot] / of[pivot];
+            row.iter_mut().zip(of).skip(pivot).for_each(|(value, of)| *value -= factor * of);
         }
     }
     let (x, y) = (order.len() - 2, order.len() - 1);

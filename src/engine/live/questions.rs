@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::work::Live;
 use tokio::time::Instant;
@@ -115,10 +116,12 @@ impl Live {
         self.tell(EngineEvent::Next(next)).await;
     }
 
-    /// Tells what happened until now, whatever moment is looked at.
+    /// Tells what happened until now, whatever moment is looked at; around that moment where it lies further
+    /// back than windows are kept for the present.
     pub(super) async fn history(&self) {
         let version = self.known.lock().await.version;
-        let told = match self.engine.picture(now()).await {
+        let until = around(self.moment(), now(), self.engine.windows.history);
+        let told = match self.engine.picture(until).await {
             Ok(picture) => {
                 let engine = Arc::clone(&self.engine);
                 blocking(move || engine.history(&picture)).await
@@ -151,6 +154,14 @@ impl Live {
     }
 }
 
+/// Until when what happened is told to whom looks at `at`: what is `kept` before it has `at` in it.
+fn around(at: Timestamp, now: Timestamp, kept: Duration) -> Timestamp {
+    if now.duration_since(at).unsigned_abs() < kept {
+        return now;
+    }
+    at.checked_add(kept / 2).map_or(now, |until| until.min(now))
+}
+
 /// The tail without the changes and with them; CPU-bound.
 fn tails(
     engine: &Engine,
@@ -180,5 +191,21 @@ impl Engine {
         let own: BTreeSet<_> =
             replicas.filter(|pod| self.plan.names.of_pod(pod.as_str()) == *service).collect();
         Ok(u32::try_from(own.len()).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_happened_is_told_until_now_or_around_a_moment_far_back() {
+        let hours = |h: i64| Timestamp::from_second(3600 * h).unwrap();
+        let day = Duration::from_secs(86_400);
+        assert_eq!(around(hours(100), hours(100), day), hours(100));
+        assert_eq!(around(hours(80), hours(100), day), hours(100));
+        assert_eq!(around(hours(50), hours(100), day), hours(62));
+        assert_eq!(around(hours(76), hours(100), day), hours(88));
     }
 }

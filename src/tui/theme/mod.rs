@@ -1,12 +1,14 @@
 //! Styles by meaning: the embedded themes, the user's own, and what NO_COLOR leaves of them.
 
+mod depth;
 mod file;
 mod role;
 #[cfg(test)]
 mod tests;
 
-use ratatui::style::{Modifier, Style};
+use ratatui::style::Style;
 
+pub use depth::Depth;
 pub use role::Role;
 
 use crate::config::Problems;
@@ -41,15 +43,11 @@ impl Theme {
         self.styles[role as usize]
     }
 
-    /// The same theme in attributes only. A background that marked something becomes reverse video.
-    fn without_colour(mut self) -> Self {
+    /// The same theme in as many colours as a terminal shows.
+    fn limited(mut self, depth: Depth) -> Self {
         let ground = self.style(Role::Text).bg;
         for style in &mut self.styles {
-            if style.bg.is_some() && style.bg != ground {
-                *style = style.add_modifier(Modifier::REVERSED);
-            }
-            style.fg = None;
-            style.bg = None;
+            *style = depth.limit(*style, ground);
         }
         self
     }
@@ -74,7 +72,7 @@ pub struct Themes {
     current: usize,
     /// What the themes that are not embedded were read from, to read them again when one of them changes.
     own: Vec<Source>,
-    colour: bool,
+    depth: Depth,
 }
 
 impl Themes {
@@ -83,7 +81,7 @@ impl Themes {
     /// # Errors
     /// Never for a released program: a test reads the embedded files.
     pub fn builtin() -> Result<Self, Problems> {
-        Ok(Self { list: compose(&[])?, current: 0, own: Vec::new(), colour: true })
+        Ok(Self { list: compose(&[])?, current: 0, own: Vec::new(), depth: Depth::True })
     }
 
     /// Adds the user's theme `text`, which was read from `file`, and makes it the current one. It builds on the
@@ -113,10 +111,7 @@ impl Themes {
             }
             None => own.push(Source { file: file.to_owned(), text: text.to_owned() }),
         }
-        let mut list = compose(&own)?;
-        if !self.colour {
-            list = list.into_iter().map(Theme::without_colour).collect();
-        }
+        let list: Vec<_> = compose(&own)?.into_iter().map(|theme| theme.limited(self.depth)).collect();
         let name = file::name(text).unwrap_or_default();
         let current = self.current().name.clone();
         let wanted = if before.as_ref() == Some(&current) { &name } else { &current };
@@ -162,8 +157,14 @@ impl Themes {
 
     /// The same themes without colours, as NO_COLOR asks.
     pub fn without_colour(self) -> Self {
-        let list = self.list.into_iter().map(Theme::without_colour).collect();
-        Self { list, colour: false, ..self }
+        self.limited(Depth::None)
+    }
+
+    /// The same themes in as many colours as the terminal shows.
+    pub fn limited(self, depth: Depth) -> Self {
+        let depth = depth.min(self.depth);
+        let list = self.list.into_iter().map(|theme| theme.limited(depth)).collect();
+        Self { list, depth, ..self }
     }
 
     fn position(&self, name: &str) -> Option<usize> {

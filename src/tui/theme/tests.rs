@@ -1,7 +1,7 @@
 //! What theme files may say, and what the embedded ones keep to.
 #![allow(clippy::unwrap_used)]
 
-use ratatui::style::Color;
+use ratatui::style::{Color, Modifier};
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn embedded_themes_name_every_role_and_leave_text_to_the_terminal() {
 fn mono_has_no_colours() {
     let themes = Themes::builtin().unwrap();
     let mono = themes.list.iter().find(|t| t.name == "mono").unwrap();
-    assert_eq!(*mono, mono.clone().without_colour());
+    assert_eq!(*mono, mono.clone().limited(Depth::None));
 }
 
 #[test]

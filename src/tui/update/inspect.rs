@@ -109,6 +109,9 @@ pub(super) fn report(state: &State) -> Option<String> {
             words::deviation(m.deviation)
         );
     }
+    if let (Some(link), Some((_, what))) = (state.metric_link(), &state.inspected.metric) {
+        let _ = writeln!(out, "{what} in Grafana: {link}");
+    }
     if let Some(Ok(Some(example))) = state.picture().traces.get(&detail.service).map(|e| &e.trace) {
         let _ = writeln!(out, "Slowest trace: {} {}", format::latency(Some(example.took_ms)), example.link);
     }

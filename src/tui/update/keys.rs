@@ -3,7 +3,7 @@
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind};
 use tui_input::backend::crossterm::EventHandler;
 
-use super::{diagnose, dialogs, go, inspect, look, looks, moves, palette, remedy, travel, what_if};
+use super::{diagnose, dialogs, go, graph, inspect, look, looks, moves, palette, remedy, travel, what_if};
 use crate::domain::Clean;
 use crate::engine::Request;
 use crate::tui::action::Action;
@@ -106,6 +106,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Fold | Action::Unfold if state.screen == Screen::WhatIf => {
             return what_if::slide(state, action == Action::Unfold);
         }
+        Action::Fold | Action::Unfold if state.shows_graph() => graph::along(state, action == Action::Unfold),
         Action::Fold => moves::fold(state),
         Action::Unfold => moves::unfold(state),
         Action::Toggle => moves::toggle(state),
@@ -131,6 +132,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::StepBack | Action::StepForward => return travel::step(state, action == Action::StepForward),
         Action::Now => return travel::now(state),
+        Action::Play | Action::PlaySlower => travel::play(state, action == Action::Play),
         Action::ShowWhatIf => return what_if::open(state),
         Action::ShowTrace => return inspect::trace(state),
         Action::Reset => return what_if::reset(state),
@@ -153,6 +155,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Filter => state.typing = true,
         Action::Pause => pause(state),
         Action::Sort => sort(state),
+        Action::Graph => graph::toggle(state),
         Action::NextTheme => looks::next_theme(state),
         Action::Copy => return copy(state),
         Action::Redraw => return vec![Effect::Redraw],
@@ -259,6 +262,7 @@ fn ask_again(state: &mut State) -> Vec<Effect> {
 }
 
 fn pause(state: &mut State) {
+    state.playing = None;
     state.paused = match state.paused.take() {
         Some(_) => None,
         None => Some((state.now, state.live.clone())),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{inspect, travel};
+use super::{graph, inspect, travel};
 use crate::domain::Clean;
 use crate::remedy::CommandRecord;
 use crate::tui::action::Action;
@@ -38,6 +38,7 @@ pub(super) fn cursor(state: &mut State, action: Action) {
             let name = rows.get(target(action, at, rows.len(), page)).map(|s| s.name.clone());
             select_slo(state, name);
         }
+        Screen::Tree if state.shows_graph() => graph::cursor(state, action),
         Screen::Tree => {
             let rows = state.tree.rows();
             let at = selected_row(state).map_or(0, |(i, _)| i);

@@ -1,6 +1,6 @@
 //! After every change: the cursor points at something that exists, and stands on the screen.
 
-use super::{inspect, moves, remedy, travel};
+use super::{graph, inspect, moves, remedy, travel};
 use crate::domain::ServiceName;
 use crate::tui::pick::ActionRow;
 use crate::tui::state::{Screen, State};
@@ -11,6 +11,7 @@ use crate::tui::view;
 pub(super) fn settle(state: &mut State) {
     settle_slo(state);
     settle_tree(state);
+    graph::settle(state);
     settle_suspect(state);
     inspect::settle(state);
     travel::settle(state);
@@ -57,7 +58,9 @@ fn settle_tree(state: &mut State) {
         let waits = slo.as_ref().and_then(|slo| picture.waits(slo, Some(caller), callee));
         waits.and_then(|w| w.now_ms).filter(|ms| ms.is_finite()).unwrap_or(f64::MIN)
     };
-    let weights: Option<Weights<'_>> = state.slowest_first.then_some((version, &weight));
+    // A drawing must not change its shape with every number.
+    let by_weight = state.slowest_first && !state.shows_graph();
+    let weights: Option<Weights<'_>> = by_weight.then_some((version, &weight));
     state.tree.refresh(&graph, &entry, &needle, &state.folded, weights);
     let rows = state.tree.rows();
     let chosen = rows.iter().position(|r| Some(&r.place) == state.place.as_ref());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::domain::Timestamp;
 use crate::engine::Request;
 use crate::tui::effect::Effect;
+use crate::tui::play::Playing;
 use crate::tui::state::{Screen, State};
 use crate::tui::timeline::Kind;
 
@@ -56,6 +57,7 @@ pub(super) fn step_incident(state: &mut State, older: bool) {
 
 /// Goes to the moment of the selected line.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {
+    state.playing = None;
     let rows = state.happenings();
     match row(state).and_then(|i| rows.get(i)) {
         Some(happening) => to(state, happening.at),
@@ -76,9 +78,9 @@ pub(super) fn report(state: &State) -> Option<String> {
 
 /// One window back or forward.
 pub(super) fn step(state: &mut State, forward: bool) -> Vec<Effect> {
-    let snapshot = state.live.snapshot.as_ref();
-    let window = snapshot.map_or(WINDOW, |s| s.window.max(Duration::from_secs(1)));
-    let shown = snapshot.filter(|s| s.frozen).map(|s| s.at);
+    state.playing = None;
+    let window = window(state);
+    let shown = state.live.snapshot.as_ref().filter(|s| s.frozen).map(|s| s.at);
     // Steps that are pressed faster than they are answered add up.
     let Some(from) = state.heading.or(shown).or_else(|| (!forward).then_some(state.now)) else {
         state.say("this is the present: there is nothing later");
@@ -88,8 +90,50 @@ pub(super) fn step(state: &mut State, forward: bool) -> Vec<Effect> {
     moved.map(|at| to(state, at)).unwrap_or_default()
 }
 
+/// Length of a window.
+pub(in crate::tui) fn window(state: &State) -> Duration {
+    state.live.snapshot.as_ref().map_or(WINDOW, |s| s.window.max(Duration::from_secs(1)))
+}
+
+/// Plays the past that is shown, or plays it faster or slower.
+pub(super) fn play(state: &mut State, faster: bool) {
+    let Some(shown) = state.live.snapshot.as_ref().filter(|s| s.frozen) else { return };
+    let said = match &mut state.playing {
+        None => {
+            state.playing = Some(Playing::new(state.now, shown));
+            state.paused = None;
+            return;
+        }
+        Some(playing) => playing.change(faster).then(|| format!("{}x", playing.speed())),
+    };
+    if said.is_none() {
+        state.playing = None;
+    }
+    state.say(said.unwrap_or_else(|| "stopped".to_owned()));
+}
+
+/// The next window, if the past is being played and it is time. What is slower to come than to be shown is
+/// waited for.
+pub(super) fn tick(state: &mut State) -> Vec<Effect> {
+    let Some(playing) = &state.playing else { return Vec::new() };
+    let length = window(state);
+    if state.heading.is_some() || !playing.due_in(length, state.now).is_zero() {
+        return Vec::new();
+    }
+    let shown = state.live.snapshot.as_ref().filter(|s| s.frozen).map(|s| s.at);
+    match shown.and_then(|at| at.checked_add(length).ok()) {
+        Some(at) if at < state.now => {
+            state.heading = Some(at);
+            leave(state);
+            vec![Effect::Ask(Request::At(Some(at)))]
+        }
+        _ => now(state),
+    }
+}
+
 /// Everything back to the present.
 pub(super) fn now(state: &mut State) -> Vec<Effect> {
+    state.playing = None;
     let past = state.live.snapshot.as_ref().is_some_and(|s| s.frozen) || state.heading.is_some();
     if !past {
         state.say("this is the present");
@@ -126,7 +170,15 @@ fn leave(state: &mut State) {
 /// A snapshot came: whether the moment that was headed for is reached.
 pub(super) fn arrived(state: &mut State) {
     let shown = state.live.snapshot.as_ref().filter(|s| s.frozen).map(|s| s.at);
-    if shown.is_some() && shown == state.heading {
-        state.heading = None;
+    if shown.is_none() || shown != state.heading {
+        return;
+    }
+    state.heading = None;
+    let (now, snapshot) = (state.now, state.live.snapshot.clone());
+    if let (Some(playing), Some(snapshot)) = (&mut state.playing, snapshot)
+        && let Some((slo, stands)) = playing.arrived(now, &snapshot)
+    {
+        state.playing = None;
+        state.say(format!("stopped: {slo} is {stands} now"));
     }
 }

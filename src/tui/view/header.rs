@@ -13,6 +13,7 @@ use crate::engine::ModelState;
 use crate::tui::action::Action;
 use crate::tui::format;
 use crate::tui::picture::since;
+use crate::tui::play::Playing;
 use crate::tui::remedy_words;
 use crate::tui::state::{Screen, State};
 use crate::tui::theme::{Role, Theme};
@@ -129,6 +130,16 @@ fn tab(state: &State, theme: &Theme, screen: Screen) -> Option<Part> {
 fn clock(state: &State, theme: &Theme, weight: u8) -> Part {
     let fixed = state.picture().snapshot.as_ref().filter(|s| s.frozen).map(|s| s.at);
     match fixed {
+        Some(at) if state.playing.is_some() => {
+            let speed = state.playing.as_ref().map_or(1, Playing::speed);
+            let (style, head) = (theme.style(Role::Paused), state.symbols().heads[0]);
+            let time = |pattern| minute(at, pattern);
+            Part::left(
+                10,
+                vec![span(format!(" {head} PLAYING {speed}x {} UTC ", time("%F %H:%M:%S")), style)],
+            )
+            .or(vec![span(format!(" {head} PLAY {speed}x {} ", time("%m-%d %H:%M")), style)])
+        }
         Some(at) => {
             let style = theme.style(Role::Frozen);
             Part::left(8, vec![span(format!(" PAST {} UTC ", minute(at, "%F %H:%M:%S")), style)])

@@ -1,11 +1,13 @@
 //! The screens: pure functions from the state to cells of a buffer.
 
 mod actions;
+mod call;
 mod chart;
 mod commands;
 mod doctor;
 mod fit;
 mod footer;
+mod graph;
 mod header;
 mod help;
 mod log;
@@ -17,6 +19,7 @@ mod review;
 mod service;
 mod slos;
 mod spark;
+mod strokes;
 mod table;
 mod tail;
 mod timeline;
@@ -162,6 +165,17 @@ pub(super) fn verdict_extent(state: &State) -> (usize, Range<usize>) {
 pub(super) fn actions_extent(state: &State) -> (usize, Range<usize>) {
     let body = layout(state, screen_area(state)).body;
     actions::extent(state, body)
+}
+
+/// Why the calls cannot be drawn as a graph; `None` if they can.
+pub(super) fn graph_obstacle(state: &State) -> Option<String> {
+    graph::obstacle(layout(state, screen_area(state)).body)
+}
+
+/// Columns and rows of the graph that are visible at once.
+pub(super) fn graph_size(state: &State) -> (usize, usize) {
+    let area = graph::area(layout(state, screen_area(state)).body);
+    (usize::from(area.width), usize::from(area.height))
 }
 
 /// Whether the terminal has too little room for any screen.

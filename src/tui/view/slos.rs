@@ -202,9 +202,17 @@ fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     };
     let observed = if slo.observed_ms.is_some() { format::latency(slo.observed_ms) } else { String::new() };
     let entry = state.selected_entry().map(|e| format!(" at {e}")).unwrap_or_default();
+    let held = slo.state == SloState::Breached && ratio.is_some_and(|r| r <= 1.0);
+    let held = if held { ", but not for long enough to call it met" } else { "" };
+    let sampled = state.slo.as_ref().and_then(|name| words::sampled(state.picture().entry(name)?));
+    let sampled = sampled.map_or_else(String::new, |words| format!("  {words}"));
     lines.push(Line::from(vec![
         span(slo.name.to_string(), theme.style(Role::Title)),
-        span(format!("  {observed}{how}{}{entry}", format::latency(Some(slo.objective_ms))), Style::new()),
+        span(
+            format!("  {observed}{how}{}{entry}{held}", format::latency(Some(slo.objective_ms))),
+            Style::new(),
+        ),
+        span(sampled, muted),
     ]));
     let burns: Vec<_> = slo.burn.iter().map(|b| format!("{} {}", b.window, format::factor(b.rate))).collect();
     let burns =

@@ -101,11 +101,16 @@ fn lasted(h: &Happening) -> String {
     }
 }
 
-/// The line of time from the oldest of `rows` to now.
+/// The line of time from the oldest of `rows` to now, or to the last window of a past far back.
 fn axis(state: &State, theme: &Theme, rows: &[Happening], area: Rect, buf: &mut Buffer) {
     let (Some(oldest), symbols) = (rows.iter().map(|h| h.at).min(), state.symbols()) else { return };
     let history = state.live.history.as_ref().and_then(|h| h.from);
-    let (from, to) = (history.map_or(oldest, |from| from.min(oldest)), state.now);
+    let from = history.map_or(oldest, |from| from.min(oldest));
+    let until = state.live.history.as_ref().and_then(|h| h.until);
+    let shown = state.picture().snapshot.as_ref().filter(|s| s.frozen).map(|s| s.at);
+    // A day of last month would be a dot on a line that leads to now.
+    let far = until.filter(|until| shown.is_some() && since(*until, state.now) > since(from, *until));
+    let to = far.map_or(state.now, |until| shown.map_or(until, |shown| shown.max(until)));
     let cells = usize::from(area.width);
     let span_s = to.duration_since(from).as_secs_f64().max(1.0);
     if cells < 20 {
@@ -124,21 +129,21 @@ fn axis(state: &State, theme: &Theme, rows: &[Happening], area: Rect, buf: &mut 
         let end = h.until.unwrap_or(if h.going_on { to } else { h.at });
         (x(h.at)..=x(end)).for_each(|at| put(1, at, symbols.interval, Role::Breached));
     }
-    for h in rows.iter().filter(|h| h.kind != Kind::Incident) {
+    for h in rows.iter().filter(|h| h.kind != Kind::Incident && h.at <= to) {
         let (sign, role) = sign(h, symbols);
         put(0, x(h.at), sign, role);
     }
-    let shown = state.picture().snapshot.as_ref().filter(|s| s.frozen).map(|s| s.at);
     if let Some(at) = shown {
         put(1, x(at), symbols.wall, Role::Frozen);
     }
     let muted = theme.style(Role::Muted);
     paint::text(buf, area, 2, 0, area.width, &from.strftime("%m-%d %H:%M").to_string(), muted);
-    let right = "now";
-    paint::text(buf, area, 2, area.width - 3, 3, right, muted);
+    let right = if far.is_some() { to.strftime("%m-%d %H:%M").to_string() } else { "now".to_owned() };
+    let cells_right = right.len() as u16;
+    paint::text(buf, area, 2, area.width - cells_right, cells_right, &right, muted);
     if let Some(at) = shown {
         let text = "here";
-        let at = x(at).clamp(12, cells.saturating_sub(9).max(12));
+        let at = x(at).clamp(12, cells.saturating_sub(usize::from(cells_right) + 6).max(12));
         paint::text(buf, area, 2, u16::try_from(at).unwrap_or(u16::MAX), 4, text, theme.style(Role::Frozen));
     }
 }

@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::call;
 use super::fit::{Part, fit};
 use super::paint::{self, span};
 use super::slos;
 use super::table::{Column, Grid};
-use crate::causal::EdgeOrigin;
-use crate::domain::{Resource, ServiceName, VerdictKind};
+use crate::domain::{ServiceName, VerdictKind};
 use crate::engine::{Reading, ServiceView};
 use crate::tui::format;
 use crate::tui::state::State;
@@ -20,9 +20,9 @@ use crate::tui::tree::Row;
 use crate::tui::words;
 
 /// Cells left of the tree for the cursor.
-const GUTTER: u16 = 2;
+pub(super) const GUTTER: u16 = 2;
 
-fn panel_height(body: Rect) -> u16 {
+pub(super) fn panel_height(body: Rect) -> u16 {
     match body.height {
         0..12 => 0,
         _ => 4,
@@ -50,6 +50,9 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     if rows.is_empty() {
         return empty(state, theme, body, buf);
     }
+    if state.shows_graph() {
+        return super::graph::draw(state, theme, body, buf);
+    }
     let list = list_area(body);
     let table = paint::indent(list, GUTTER);
     let symbols = state.symbols();
@@ -75,7 +78,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         }
     }
     let from = body.height - panel_height(body);
-    panel(state, theme, paint::rows(body, from, panel_height(body)), buf);
+    call::panel(state, theme, paint::rows(body, from, panel_height(body)), buf);
 }
 
 /// The columns for names of `widest` and marks of `marked` cells.
@@ -92,22 +95,38 @@ fn columns(widest: usize, marked: usize, width: u16) -> Vec<Column> {
         Column::right("own", 7, 4).up_to(8),
         Column::right("load", 7, 3).up_to(10),
         Column::left("", marked, 8).up_to(32),
+        Column::left("known from", 17, 1),
+        Column::right("seen", 5, 2),
     ]
 }
 
 fn title(state: &State, theme: &Theme, cells: usize) -> Line<'static> {
-    let Some(slo) = state.selected_slo() else { return Line::default() };
+    let mut parts = title_parts(state, theme);
+    if let Some(why) = super::graph_obstacle(state).filter(|_| state.as_graph) {
+        parts.push(Part::right(2, vec![span(why, theme.style(Role::Muted))]));
+    }
+    fit(parts, cells, 1)
+}
+
+/// Which SLO it is about, and how that stands.
+pub(super) fn title_parts(state: &State, theme: &Theme) -> Vec<Part> {
+    let Some(slo) = state.selected_slo() else { return Vec::new() };
     let stale = state.picture().staleness(state.now).is_some();
     let style = theme.style(if stale { Role::Stale } else { slos::role(slo.state) });
     let sign = format!("{} {}", state.symbols().slo(slo.state), slo.state.word());
     let now = format::latency(slo.observed_ms);
     let reading = format!("{now}, at most {}", format::latency(Some(slo.objective_ms)));
-    let parts = vec![
+    let sampled = state.slo.as_ref().and_then(|name| words::sampled(state.picture().entry(name)?));
+    vec![
         Part::left(9, vec![span(sign, style)]),
         slos::name(&slo.name, state.symbols(), theme),
         Part::left(3, vec![span(reading, Style::new())]).or(vec![span(now, Style::new())]),
-    ];
-    fit(parts, cells, 1)
+        Part::left(
+            2,
+            sampled.map(|text| span(format!(" {text}"), theme.style(Role::Muted))).into_iter().collect(),
+        )
+        .or(Vec::new()),
+    ]
 }
 
 fn name_width(row: &Row) -> usize {
@@ -147,12 +166,12 @@ fn unusual(state: &State) -> f64 {
     state.picture().snapshot.as_ref().map_or(f64::INFINITY, |s| s.unusual)
 }
 
-fn view_of<'s>(state: &'s State, service: &ServiceName) -> Option<&'s ServiceView> {
+pub(super) fn view_of<'s>(state: &'s State, service: &ServiceName) -> Option<&'s ServiceView> {
     state.picture().snapshot.as_ref()?.services.get(service)
 }
 
 /// Remarks on a line besides the mark.
-fn remarks(row: &Row) -> Vec<&'static str> {
+pub(super) fn remarks(row: &Row) -> Vec<&'static str> {
     let mut out = Vec::new();
     if row.cycle {
         out.push("a cycle");
@@ -217,6 +236,9 @@ fn draw_row(
     let mut parts: Vec<String> = mark.iter().map(|(text, _)| text.clone()).collect();
     parts.extend(remarks(row).into_iter().map(str::to_owned));
     cell(7, &parts.join(", "), mark.map_or(Role::Muted, |(_, role)| role));
+    cell(8, call::source(state, row).map_or("", |(from, _)| from), Role::Muted);
+    let (seen, old) = call::seen(state, row);
+    cell(9, &seen, if old { Role::Stale } else { Role::Muted });
 }
 
 fn quantile(reading: Option<Reading>) -> String {
@@ -225,7 +247,7 @@ fn quantile(reading: Option<Reading>) -> String {
 
 /// The service's own part: known where it calls nobody. Else it is less than what its slowest callee
 /// leaves of it: how often each callee is called, and whether at once, is not known.
-fn own(row: &Row, view: Option<&ServiceView>) -> String {
+pub(super) fn own(row: &Row, view: Option<&ServiceView>) -> String {
     match view.and_then(|v| v.own_ms) {
         Some(_) if row.children == 0 => "all".to_owned(),
         Some(ms) => format!("<{}", format::rough(ms)),
@@ -252,103 +274,6 @@ fn rails(row: &Row, symbols: &Symbols, most: usize) -> String {
         out.push(' ');
     }
     out
-}
-
-/// More about the selected service.
-fn panel(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let row = state.tree.rows().iter().find(|r| Some(&r.place) == state.place.as_ref());
-    let (Some(row), true) = (row, area.height > 0) else { return };
-    let symbols = state.symbols();
-    let service = &row.place.service;
-    let view = view_of(state, service);
-    let muted = theme.style(Role::Muted);
-    let rule = symbols.rule.repeat(usize::from(area.width));
-    paint::text(buf, area, 0, 0, area.width, &rule, theme.style(Role::Guide));
-    let inner = paint::rows(paint::indent(area, GUTTER), 1, area.height - 1);
-
-    let mut first = vec![span(service.to_string(), theme.style(Role::Title))];
-    if let Some((text, role)) = mark(state, service, view) {
-        first.push(span(format!("  {text}"), theme.style(role)));
-    }
-    let mut rest: Vec<String> = remarks(row).into_iter().map(str::to_owned).collect();
-    if let Some(surprise) = view.and_then(|v| v.surprise) {
-        let odds = format::odds(Some(surprise));
-        rest.push(match (mark(state, service, view), view.and_then(|v| v.resource)) {
-            (None, _) => "nothing about it is unusual".to_owned(),
-            (Some(_), Some(Resource::Latent)) => format!("slow beyond what its metrics explain: {odds}"),
-            (Some(_), _) => format!("this unusual: {odds}"),
-        });
-    }
-    first.push(span(format!("  {}", rest.join(", ")), muted));
-    paint::line(buf, inner, 0, &Line::from(first));
-
-    let cells = usize::from(inner.width);
-    let field = |weight: u8, name: &str, value: String| {
-        Part::left(weight, vec![span(format!("{name} "), muted), span(value, Style::new())])
-    };
-    let caller = row.place.parent.as_ref().map_or("users", |p| p.as_str());
-    let reading = |r: Option<Reading>| match r {
-        Some(r) => {
-            format!("{} {}, normally {}", r.quantile, format::latency(r.now_ms), format::latency(r.normal_ms))
-        }
-        None => "unknown".to_owned(),
-    };
-    let serves = state.slo.as_ref().and_then(|slo| state.picture().serves(slo, service));
-    let values = vec![
-        field(9, &format!("{caller} {}", verb(state, row)), reading(state.waits(&row.place))),
-        field(8, "answers in", reading(serves)),
-        field(6, "own part", own(row, view)),
-        field(7, "load", format::load(view.and_then(|v| v.load.as_ref()))),
-    ];
-    paint::line(buf, inner, 1, &fit(values, cells, 3));
-
-    let nodes: Vec<_> = view.iter().flat_map(|v| &v.nodes).map(ToString::to_string).collect();
-    let nodes = if nodes.is_empty() { "unknown".to_owned() } else { nodes.join(", ") };
-    let graph = state.picture().snapshot.as_ref().map(|s| &s.graph);
-    let callers: Vec<_> = graph.map(|g| g.callers(service)).unwrap_or_default();
-    let callers: Vec<_> = callers.iter().map(ToString::to_string).collect();
-    let callers = if callers.is_empty() { "users".to_owned() } else { callers.join(", ") };
-    let mut places = vec![field(1, "nodes", nodes), field(2, "called by", callers)];
-    places.push(field(4, "calls", fan_out(row)));
-    places.extend(source(state, row).map(|text| field(3, "call seen in", text)));
-    paint::line(buf, inner, 2, &fit(places, cells, 3));
-}
-
-/// How many services it calls.
-fn fan_out(row: &Row) -> String {
-    match (row.repeated, row.children) {
-        (true, _) => "see above".to_owned(),
-        (false, 0) => "nothing".to_owned(),
-        (false, 1) => "1 service".to_owned(),
-        (false, n) => format!("{n} services"),
-    }
-}
-
-/// How the call became known.
-fn source(state: &State, row: &Row) -> Option<String> {
-    let graph = &state.picture().snapshot.as_ref()?.graph;
-    let parent = row.place.parent.as_ref()?;
-    let edges = graph.edges();
-    let (.., edge) = edges.iter().find(|(a, b, _)| *a == parent && **b == row.place.service)?;
-    let counted = format!(" ({})", format::count(edge.calls));
-    Some(match edge.origin {
-        EdgeOrigin::Spans => format!("spans of both{counted}"),
-        EdgeOrigin::Peer => format!("the caller's spans{counted}"),
-        EdgeOrigin::Metrics => "metrics".to_owned(),
-        EdgeOrigin::Dependencies => format!("Jaeger's dependencies{counted}"),
-    })
-}
-
-/// What a caller's number means: where only the callee tells, the way to it is not in it.
-fn verb(state: &State, row: &Row) -> &'static str {
-    let edge = row.place.parent.clone().map(|p| (p, row.place.service.clone()));
-    let snapshot = state.picture().snapshot.as_ref();
-    let at_callee = edge.and_then(|e| snapshot?.calls.get(&e)).is_some_and(|c| !c.at_caller);
-    match (at_callee, row.place.parent.is_some()) {
-        (true, _) => "is served in",
-        (false, true) => "waits",
-        (false, false) => "wait",
-    }
 }
 
 /// No tree: why.

@@ -46,7 +46,7 @@ fn told() -> Vec<EngineEvent> {
     all
 }
 
-fn doctor(columns: u16, rows: u16, ascii: bool) -> Driver {
+pub fn doctor(columns: u16, rows: u16, ascii: bool) -> Driver {
     let mut driver = Driver::with(columns, rows, ascii, None);
     driver.engine(fixture::usual());
     driver.engine([fixture::health(BackendKind::Jaeger, BackendState::Down)]);
@@ -55,7 +55,7 @@ fn doctor(columns: u16, rows: u16, ascii: bool) -> Driver {
     driver
 }
 
-fn log(columns: u16, rows: u16, ascii: bool) -> Driver {
+pub fn log(columns: u16, rows: u16, ascii: bool) -> Driver {
     let mut driver = Driver::with(columns, rows, ascii, None);
     driver.engine(fixture::usual());
     driver.wait(Duration::from_secs(125));

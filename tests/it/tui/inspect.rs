@@ -10,13 +10,11 @@ use sagetop::tui::event::Event;
 
 use super::driver::{Driver, styled_dump};
 use super::fixture;
-use super::screens::check;
+use super::screens::{SIZES, check};
 use super::services::*;
 
-const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 60)];
-
 /// The service's screen as it is reached from the verdict, with everything told.
-fn service(columns: u16, rows: u16, ascii: bool) -> Driver {
+pub fn service(columns: u16, rows: u16, ascii: bool) -> Driver {
     let mut driver = Driver::with(columns, rows, ascii, None);
     driver.engine(fixture::usual());
     driver.engine([fixture::answered(7, fixture::verdict())]);
@@ -25,7 +23,7 @@ fn service(columns: u16, rows: u16, ascii: bool) -> Driver {
     driver
 }
 
-fn what_if(columns: u16, rows: u16, ascii: bool) -> Driver {
+pub fn what_if(columns: u16, rows: u16, ascii: bool) -> Driver {
     let mut driver = service(columns, rows, ascii);
     driver.press("w right right");
     driver.engine([predicted(questions(&driver).len() as u64, tail(171.0, 150.0, 198.0, 0.97))]);

@@ -26,7 +26,7 @@ fn keys_lead_to_views() {
         ("2", &["[Tree]", "frontend"]),
         ("2 s", &["slowest call first"]),
         ("2 s s", &["by name"]),
-        ("2 down down right", &["calls nothing", "call seen in the caller's spans (900)"]),
+        ("2 down down right", &["calls nothing", "call known from caller's spans (900)"]),
         ("3", &["[Verdict]", "Had recommendationservice's CPU been normal"]),
         ("v", &["[Verdict]", "171 ms [150-198]", "0.97"]),
         ("enter enter", &["[Service]", "frontend"]),

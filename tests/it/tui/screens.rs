@@ -12,7 +12,8 @@ use sagetop::tui::event::Event;
 use super::driver::{Driver, styled_dump};
 use super::fixture;
 
-const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 60)];
+/// The sizes of which there are pictures.
+pub const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 60)];
 
 pub fn check(name: &str, text: String) {
     let mut settings = insta::Settings::clone_current();
@@ -22,7 +23,8 @@ pub fn check(name: &str, text: String) {
     settings.bind(|| assert_snapshot!(name, text));
 }
 
-fn at_all_sizes(name: &str, mut make: impl FnMut(u16, u16) -> Driver) {
+/// Pictures with styles at every size, made by `make`.
+pub fn at_all_sizes(name: &str, mut make: impl FnMut(u16, u16) -> Driver) {
     for (columns, rows) in SIZES {
         let driver = make(columns, rows);
         let buf = driver.buffer();

@@ -70,6 +70,7 @@ pub fn detail() -> ServiceDetail {
             metric(own(), Some(Resource::Load), ("requests", "requests/s"), (38.0, 39.0), 0.2),
             unknown,
         ],
+        links: vec![Some(Clean::new("https://grafana.internal/explore?schemaVersion=1&panes=x"))],
         means: Means { cpu_cores: Some(0.25), memory_bytes: Some(450e6) },
     }
 }

@@ -8,12 +8,10 @@ use sagetop::engine::{EngineEvent, History, Incident, Request};
 use sagetop::tui::effect::Effect;
 use sagetop::tui::event::Event;
 
-use super::driver::{Driver, styled_dump};
+use super::driver::Driver;
 use super::fixture;
 use super::remedies;
-use super::screens::check;
-
-const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 60)];
+use super::screens::{at_all_sizes, check};
 
 fn time(text: &str) -> Timestamp {
     format!("2026-03-{text}Z").parse().unwrap()
@@ -39,7 +37,7 @@ pub fn told() -> EngineEvent {
     }))
 }
 
-fn timeline(columns: u16, rows: u16, ascii: bool) -> Driver {
+pub fn timeline(columns: u16, rows: u16, ascii: bool) -> Driver {
     let mut driver = Driver::with(columns, rows, ascii, None);
     driver.engine(fixture::usual());
     driver.engine([fixture::answered(7, fixture::verdict())]);
@@ -66,11 +64,7 @@ fn travels(driver: &Driver) -> Vec<Option<Timestamp>> {
 
 #[test]
 fn what_happened() {
-    for (columns, rows) in SIZES {
-        let driver = timeline(columns, rows, false);
-        let text = if columns == 80 { styled_dump(&driver.buffer()) } else { driver.text() };
-        check(&format!("timeline@{columns}x{rows}"), text);
-    }
+    at_all_sizes("timeline", |columns, rows| timeline(columns, rows, false));
     let text = timeline(80, 24, true).text();
     assert!(text.is_ascii(), "not ASCII:\n{text}");
     check("ascii-timeline@80x24", text);

@@ -9,6 +9,7 @@ use super::super::fit::{Part, fit};
 use super::super::paint::{self, span};
 use super::super::tree;
 use crate::domain::{ServiceName, Verdict};
+use crate::tui::action::Action;
 use crate::tui::format;
 use crate::tui::state::State;
 use crate::tui::theme::{Role, Theme};
@@ -68,6 +69,10 @@ fn places(state: &State, service: &ServiceName, field: impl Fn(u8, &str, String)
     }
     if let Some(bytes) = means.memory_bytes {
         parts.push(field(3, "memory limit", format::measured(Some(bytes), Some("bytes"))));
+    }
+    if state.metric_link().is_some() {
+        let key = state.keymap.label(Action::Copy, state.ascii);
+        parts.push(field(2, "Grafana", format!("{key} copies the link")));
     }
     parts
 }
