@@ -1,6 +1,7 @@
 //! The model for a moment: which data it may have seen, the cache, and training.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,8 @@ pub struct Learned {
     pub summary: ModelSummary,
     /// End of the first window it learned from.
     pub from: Timestamp,
+    /// How long training took, without learning what is normal; zero if it comes from the cache.
+    pub training: Duration,
     /// What was odd about getting it, such as a damaged cache file.
     pub warnings: Vec<Clean>,
 }
@@ -143,7 +146,8 @@ pub fn learn(
                 let summary = summary(&print, cut_off, manifest.windows);
                 let Kept { reference, kinds } = manifest.extra;
                 let from = manifest.trained_from;
-                let learned = Learned { model, reference, kinds, summary, from, warnings };
+                let training = Duration::ZERO;
+                let learned = Learned { model, reference, kinds, summary, from, training, warnings };
                 if learned.serves(cut_off, &lesson.frame) {
                     shelf.touch(&name);
                     return Ok(learned);
@@ -154,6 +158,7 @@ pub fn learn(
             Err(error) => warnings.push(Clean::new(&error.to_string())),
         }
     }
+    let clock = Instant::now();
     let (model, windows) = match &lesson.base {
         Some(Base { learned, again, .. }) => {
             let (frame, settings) = (&lesson.frame, &lesson.settings);
@@ -171,6 +176,7 @@ pub fn learn(
             (model, report.windows + report.held_back)
         }
     };
+    let training = clock.elapsed();
     let healthy = lesson.frame.filtered(&lesson.healthy);
     let enough = healthy.len() >= lesson.settings.min_windows;
     if !enough {
@@ -199,7 +205,7 @@ pub fn learn(
     }
     shelf.tidy();
     let summary = summary(&print, cut_off, windows);
-    Ok(Learned { model, reference, kinds: lesson.kinds.clone(), summary, from, warnings })
+    Ok(Learned { model, reference, kinds: lesson.kinds.clone(), summary, from, training, warnings })
 }
 
 fn first_end(frame: &Frame) -> Option<Timestamp> {

@@ -11,7 +11,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -69,8 +69,10 @@ pub struct Trial {
     pub way: Way,
     /// Minutes of life after the change that it has seen.
     pub minutes: i64,
-    /// Seconds that its training took, with learning what is normal.
+    /// Seconds that its training took …
     pub seconds: f64,
+    /// … and with learning what is normal.
+    pub in_all_s: f64,
     /// Verdicts that say "unsure".
     pub unsure: usize,
     /// The answers, by incident.
@@ -87,6 +89,8 @@ pub struct Current {
     /// Exact answers of the model of before about the application of before, of how many: what is to be
     /// reached again.
     pub before: (usize, usize),
+    /// Seconds that training from scratch takes on as much history as there ordinarily is, a day.
+    pub scratch_s: f64,
     /// By scenario, way and time.
     pub trials: Vec<Trial>,
 }
@@ -108,12 +112,16 @@ pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Current
         before += usize::from(score(case.truth.sets(), &named(&verdict), &[]).exact);
         tell.case();
     }
+    let engine = ground.engine(&ground.folder.join("cache"))?;
+    let day = moment(END_S - HISTORY_S.cast_signed());
+    let whole = runtime.block_on(engine.learn_between(day, moment(END_S), |_| false, None));
+    let scratch_s = whole.map_err(|source| ground.failed("model", source))?.training.as_secs_f64();
     let mut trials = Vec::new();
     for scenario in SCENARIOS {
         trials.extend(after(plan, &ground, &scenario, tell)?);
     }
     let (app, split) = (plan.app.name.to_string(), plan.split());
-    Ok(Current { app, split, before: (before, plan.cases), trials })
+    Ok(Current { app, split, before: (before, plan.cases), scratch_s, trials })
 }
 
 fn seeds(plan: &Plan) -> impl Iterator<Item = u64> + use<> {
@@ -135,7 +143,8 @@ fn after(
     let old = ground.engine(&ground.folder.join("cache"))?;
     let before = runtime.block_on(old.learn(moment(END_S), false, Arc::new(NoProgress))).map_err(failed)?;
     let engine = changed.engine(&changed.folder.join("cache"))?;
-    let mut models: Vec<(Way, i64, f64, Arc<Learned>)> = vec![(Way::Before, 0, 0.0, before.clone())];
+    let mut models: Vec<(Way, i64, Duration, Arc<Learned>)> =
+        vec![(Way::Before, 0, Duration::ZERO, before.clone())];
     for (minutes, way) in MINUTES.iter().flat_map(|minutes| Way::AFTER.map(|way| (*minutes, way))) {
         tell.say(&format!("{}: {} after {minutes} min", scenario.letter, way.word()));
         let until = moment(END_S + 60 * minutes);
@@ -148,14 +157,16 @@ fn after(
         let clock = Instant::now();
         // Too few windows to train from scratch: there is no such model yet.
         if let Ok(learned) = runtime.block_on(engine.learn_between(moment(since), until, |_| false, base)) {
-            models.push((way, minutes, clock.elapsed().as_secs_f64(), learned));
+            models.push((way, minutes, clock.elapsed(), learned));
         }
     }
-    let mut trials = Vec::from_iter(models.iter().map(|(way, minutes, seconds, _)| Trial {
+    let mut trials = Vec::from_iter(models.iter().map(|(way, minutes, in_all, learned)| Trial {
         scenario: scenario.letter,
         way: *way,
         minutes: *minutes,
-        seconds: *seconds,
+        // The model of before is at hand.
+        seconds: if *way == Way::Before { 0.0 } else { learned.training.as_secs_f64() },
+        in_all_s: in_all.as_secs_f64(),
         unsure: 0,
         scores: Vec::new(),
     }));
@@ -183,14 +194,15 @@ pub fn table(all: &[Current]) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
-            "{} ({}), before any change: {:.0} % exact [{:.0}–{:.0}] of {of} incidents.\n",
+            "{} ({}), before any change: {:.0} % exact [{:.0}–{:.0}] of {of} incidents; a day is learned from scratch in {:.1} s.\n",
             current.app,
             current.split,
             100.0 * share,
             100.0 * low,
-            100.0 * high
+            100.0 * high,
+            current.scratch_s,
         );
-        text.push_str("| change | model | minutes seen | exact | services | unsure | training, s | of scratch |\n|---|---|--:|--:|--:|--:|--:|--:|\n");
+        text.push_str("| change | model | minutes seen | exact | services | unsure | training, s | times less than a day from scratch | with what is normal, s |\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n");
         for trial in &current.trials {
             text.push_str(&row(trial, current));
         }
@@ -203,12 +215,10 @@ fn row(trial: &Trial, current: &Current) -> String {
     let share = |which: fn(&Score) -> bool| {
         100.0 * trial.scores.iter().filter(|score| which(score)).count() as f64 / of as f64
     };
-    // From scratch means on everything that is needed for the accuracy of before: the longest life.
-    let scratch = current.trials.iter().rfind(|t| t.scenario == trial.scenario && t.way == Way::Scratch);
-    let ratio = scratch.filter(|_| trial.seconds > 0.0).map(|scratch| trial.seconds / scratch.seconds);
-    let ratio = ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
+    let times = (trial.seconds > 0.0).then(|| format!("{:.1}", current.scratch_s / trial.seconds));
+    let times = times.unwrap_or("–".to_owned());
     format!(
-        "| {} | {} | {} | {:.0} % | {:.0} % | {:.0} % | {:.1} | {ratio} |\n",
+        "| {} | {} | {} | {:.0} % | {:.0} % | {:.0} % | {:.1} | {times} | {:.1} |\n",
         trial.scenario,
         trial.way.word(),
         trial.minutes,
@@ -216,5 +226,6 @@ fn row(trial: &Trial, current: &Current) -> String {
         share(|score| score.services),
         100.0 * trial.unsure as f64 / of as f64,
         trial.seconds,
+        trial.in_all_s,
     )
 }

@@ -15,6 +15,7 @@ use super::ground::{Ground, write};
 use super::run::{Plan, Tell, ground_of};
 use crate::domain::{Lever, Move, NoProgress, Resource, ServiceName};
 use crate::lab::sim::{Change, SECOND};
+use crate::lab::truth::Blame;
 
 /// Factors on the CPU limit, and on the number of replicas, from the smallest on.
 const FACTORS: [f64; 4] = [1.25, 1.5, 2.0, 3.0];
@@ -80,7 +81,9 @@ struct Trial {
 
 fn trials(ground: &Ground, case: &Case) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for blame in case.truth.causes.iter().filter(|blame| blame.cause.resource == Resource::Cpu) {
+    // What a neighbour takes, no limit of one's own gives back.
+    let own = |blame: &&Blame| blame.cause.resource == Resource::Cpu && blame.node.is_none();
+    for blame in case.truth.causes.iter().filter(own) {
         let Some(id) = ground.app.service(&blame.cause.service) else { continue };
         let service = &ground.app.services[id];
         let name = || blame.cause.service.clone();

@@ -236,8 +236,11 @@ impl Asker {
     }
 }
 
+/// Pairs of service and resource that are kept: nothing looks further than five.
+const KEPT: usize = 10;
+
 fn answer(verdict: &Verdict) -> Answer {
-    let pairs = verdict.resource_ranking.iter();
+    let pairs = verdict.resource_ranking.iter().take(KEPT);
     let pairs = pairs.map(|r| (r.service.as_str().to_owned(), r.resource.word().to_owned()));
     Answer {
         services: verdict.ranking.iter().map(|ranked| ranked.service.as_str().to_owned()).collect(),

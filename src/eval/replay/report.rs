@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, Fault, Score, Set, key, methods, seeds, set_key};
+use super::{Answer, CONTROL, Fault, Score, Set, key, methods, seeds, set_key};
 use crate::eval::model::report::PRODUCT;
 use crate::eval::paper::Ledger;
 use crate::eval::paper::figure::{Content, Drawing, Estimate, Figure, Panel, Scale, Table, cell};
@@ -131,8 +131,17 @@ fn verdicts(asked: &[Asked]) -> Table {
     table
 }
 
-fn drawing(asked: &[Asked]) -> Drawing {
+/// Bars that can be told apart.
+const MOST_SERIES: usize = 10;
+
+fn drawing(all: &[Asked]) -> Drawing {
     let (_, slow) = GROUPS[0];
+    let good = |of: &Asked| of.scores(slow).first().map_or(0.0, Score::avg5);
+    // The product and its control, and of the others the best.
+    let mut asked = Vec::from_iter(all);
+    asked.sort_by(|a, b| good(b).total_cmp(&good(a)));
+    asked.sort_by_key(|of| (of.method != PRODUCT, of.method != CONTROL));
+    asked.truncate(MOST_SERIES);
     let bars = |k: usize| {
         let bar = |of: &Asked| {
             let scores = of.scores(slow);
@@ -142,7 +151,7 @@ fn drawing(asked: &[Asked]) -> Drawing {
                 Estimate::share((mean * scores.first()?.of as f64).round() as usize, scores.first()?.of)?;
             Some(Estimate { value: mean, ..share })
         };
-        Vec::from_iter(asked.iter().map(bar))
+        Vec::from_iter(asked.iter().map(|of| bar(of)))
     };
     let panel = Panel {
         title: "service among the first k, performance faults".to_owned(),

@@ -10,10 +10,8 @@ use sagetop::tui::event::Event;
 
 use super::driver::{Driver, styled_dump};
 use super::fixture;
-use super::screens::check;
+use super::screens::{SIZES, check};
 use super::services::*;
-
-const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 60)];
 
 /// The service's screen as it is reached from the verdict, with everything told.
 pub fn service(columns: u16, rows: u16, ascii: bool) -> Driver {

@@ -11,6 +11,7 @@ use sagetop::tui::watch::Changed;
 
 use super::driver::{Driver, dump};
 use super::fixture;
+use super::screens::SIZES;
 
 /// The screens by the keys that lead to them.
 const SCREENS: [(&str, &str); 7] = [
@@ -62,7 +63,7 @@ fn every_style_on_every_screen_is_the_themes() {
         }
         let known: Vec<_> = allowed.iter().map(|s| (s.fg, s.bg, s.add_modifier)).collect();
         for (screen, keys) in SCREENS {
-            for (columns, rows) in [(40, 10), (80, 24), (120, 40), (200, 60)] {
+            for (columns, rows) in SIZES {
                 let buf = drawn(&driver(columns, rows, keys), &theme);
                 for (i, cell) in buf.content().iter().enumerate() {
                     let style = (Some(cell.fg), Some(cell.bg), cell.modifier);
@@ -78,7 +79,7 @@ fn every_style_on_every_screen_is_the_themes() {
 #[test]
 fn no_theme_changes_what_is_said() {
     for (screen, keys) in SCREENS {
-        for (columns, rows) in [(40, 10), (80, 24), (120, 40), (200, 60)] {
+        for (columns, rows) in SIZES {
             let driver = driver(columns, rows, keys);
             let text = dump(&drawn(&driver, themes("dark").current()));
             for name in ["light", "ansi16", "mono", "high-contrast", "deuteranopia"] {

@@ -4,10 +4,8 @@ use sagetop::tui::theme::Themes;
 
 use super::driver::{Driver, styled_dump};
 use super::remedies::*;
-use super::screens::check;
+use super::screens::{SIZES, check};
 use super::{fixture, remedies};
-
-const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 60)];
 
 /// The actions with everything on them.
 pub fn actions(columns: u16, rows: u16) -> Driver {

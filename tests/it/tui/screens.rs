@@ -12,7 +12,8 @@ use sagetop::tui::event::Event;
 use super::driver::{Driver, styled_dump};
 use super::fixture;
 
-const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 60)];
+/// The sizes of which there are pictures.
+pub const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (120, 40), (200, 60)];
 
 pub fn check(name: &str, text: String) {
     let mut settings = insta::Settings::clone_current();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Replies, Truth, all_keys, keys};
+use super::{Replies, Truth, known};
 use crate::eval::model::others::{Cut, Reply};
 use crate::eval::model::report::PRODUCT;
 use crate::eval::model::score::{Named, Score, score};
@@ -25,7 +25,7 @@ pub type Scores = BTreeMap<String, BTreeMap<String, Judged>>;
 pub fn scores(settings: &Settings, ledger: &Ledger) -> Scores {
     let mut all = Scores::new();
     for app in &settings.apps {
-        let replies = all_keys(settings, app).into_iter().filter_map(|key| ledger.get::<Replies>(&key));
+        let replies = settings.seeds().flat_map(|seed| known(settings, app, seed, ledger));
         let mut by_method: BTreeMap<String, Vec<(Truth, Reply)>> = BTreeMap::new();
         for Replies { truth, by_method: said, .. } in replies {
             for (name, reply) in said {
@@ -94,8 +94,8 @@ pub fn together(scores: &Scores, method: &str) -> Vec<Score> {
 pub fn by_kind(settings: &Settings, ledger: &Ledger) -> BTreeMap<String, Vec<Score>> {
     let mut by_kind: BTreeMap<String, Vec<Score>> = BTreeMap::new();
     for app in &settings.apps {
-        let own = settings.seeds().map(|seed| keys(settings, app, seed)[0].clone());
-        for Replies { truth, by_method, .. } in own.filter_map(|key| ledger.get::<Replies>(&key)) {
+        let replies = settings.seeds().flat_map(|seed| known(settings, app, seed, ledger));
+        for Replies { truth, by_method, .. } in replies {
             let Some(Reply { blamed: Some(blamed), .. }) = by_method.get(PRODUCT) else { continue };
             by_kind.entry(truth.kind).or_default().push(score(truth.sets.iter(), blamed, &[]));
         }

@@ -57,6 +57,17 @@ fn keys(settings: &Settings, app: &Application, seed: u64) -> [String; 2] {
     [format!("{of}/{PRODUCT}-{RECIPE}"), format!("{of}/others-{RECIPE}-{others}")]
 }
 
+/// What is known of an incident: answers of methods that have been renamed or left out since are part of it.
+fn known(settings: &Settings, app: &Application, seed: u64, ledger: &Ledger) -> Vec<Replies> {
+    let of = format!("accuracy/{}/{}/{seed}/", app.name, settings.nodes);
+    let is_of_now = |key: &&String| {
+        let last = key.strip_prefix(&of).unwrap_or_default();
+        last == format!("{PRODUCT}-{RECIPE}") || last.starts_with(&format!("others-{RECIPE}-"))
+    };
+    let keys = ledger.keys(&of);
+    keys.iter().filter(is_of_now).filter_map(|key| ledger.get(key)).collect()
+}
+
 fn all_keys(settings: &Settings, app: &Application) -> Vec<String> {
     settings.seeds().flat_map(|seed| keys(settings, app, seed)).collect()
 }

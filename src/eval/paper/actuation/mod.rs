@@ -155,9 +155,15 @@ type Drives = BTreeMap<String, Vec<BTreeMap<String, Drive>>>;
 fn drives(settings: &Settings, ledger: &Ledger) -> Drives {
     let mut all = Drives::new();
     for app in &settings.apps {
+        // Whoever was in charge, whether or not they still are.
         let of_train = |train: usize| {
-            let known = drivers().into_iter();
-            let known = known.filter_map(|d| Some((d.name(), ledger.get::<Drive>(&key(app, train, &d))?)));
+            let of = format!("actuation/{}/{train}/", app.name);
+            let name = |key: &String| {
+                let (name, recipe) = key.strip_prefix(&of)?.rsplit_once('-')?;
+                (recipe == RECIPE.to_string()).then(|| name.to_owned())
+            };
+            let known = ledger.keys(&of).into_iter();
+            let known = known.filter_map(|key| Some((name(&key)?, ledger.get::<Drive>(&key)?)));
             BTreeMap::from_iter(known)
         };
         let trains = (0..settings.trains).map(of_train).filter(|drives| !drives.is_empty());
@@ -173,7 +179,7 @@ fn drives(settings: &Settings, ledger: &Ledger) -> Drives {
 pub fn figure(settings: &Settings, ledger: &Ledger) -> Option<Figure> {
     let drives = drives(settings, ledger);
     let (app, shown) = shown(&drives)?;
-    let names = Vec::from_iter(drivers().iter().map(Driver::name));
+    let names = names(&drives);
     Some(Figure {
         name: "actuation",
         title: format!("The tail under a train of faults, by who acts ({app})"),
@@ -181,6 +187,15 @@ pub fn figure(settings: &Settings, ledger: &Ledger) -> Option<Figure> {
         data: data(&drives),
         drawing: drawing(shown, &names),
     })
+}
+
+/// Everybody who was ever in charge, in the order in which they are shown.
+fn names(drives: &Drives) -> Vec<String> {
+    let known = drives.values().flatten().flat_map(BTreeMap::keys).cloned();
+    let mut names = Vec::from_iter(std::collections::BTreeSet::from_iter(known));
+    let order = Vec::from_iter(drivers().iter().map(Driver::name));
+    names.sort_by_key(|name| order.iter().position(|known| known == name).unwrap_or(order.len()));
+    names
 }
 
 /// The train that is drawn: of the paper's own application if it is there.
@@ -321,7 +336,7 @@ pub fn words(settings: &Settings, ledger: &Ledger) -> Option<String> {
         Estimate::mean(&known).map(|mean| mean.value)
     };
     let sentence = |(app, trains): (&String, &Vec<BTreeMap<String, Drive>>)| {
-        let names = Vec::from_iter(drivers().iter().map(Driver::name));
+        let names = names(&drives);
         let known = names.iter().filter_map(|name| Some((name, mean(trains, name)?)));
         let mut known = Vec::from_iter(known);
         known.sort_by(|a, b| a.1.total_cmp(&b.1));

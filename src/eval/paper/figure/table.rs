@@ -47,7 +47,10 @@ impl Table {
     fn is_number(&self, column: usize) -> bool {
         let cells = self.rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty());
         let mut cells = cells.map(|cell| cell.trim_matches('*')).filter(|cell| *cell != "–").peekable();
-        let first = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || "+−-".contains(c));
+        // Words may begin with a number, too: `5: web was scaled`.
+        let first = |cell: &str| {
+            !cell.contains(": ") && cell.starts_with(|c: char| c.is_ascii_digit() || "+−-".contains(c))
+        };
         cells.peek().is_some() && cells.all(first)
     }
 }
@@ -80,15 +83,15 @@ mod tests {
     #[test]
     fn numbers_stand_right_and_commas_are_quoted() {
         let mut table = Table::new(&["method", "exact", "note"]);
-        table.row([cell("a, b"), cell("76 % [53–90]"), cell("say \"x|y\"")]);
+        table.row([cell("a, b"), cell("76 % [53–90]"), cell("1: say \"x|y\"")]);
         table.row([cell("c"), cell("–")]);
         assert_eq!(
             table.to_string(),
-            "| method | exact | note |\n|---|--:|---|\n| a, b | 76 % [53–90] | say \"x\\|y\" |\n| c | – |  |\n"
+            "| method | exact | note |\n|---|--:|---|\n| a, b | 76 % [53–90] | 1: say \"x\\|y\" |\n| c | – |  |\n"
         );
         assert_eq!(
             table.csv().to_string(),
-            "method,exact,note\n\"a, b\",76 % [53–90],\"say \"\"x|y\"\"\"\nc,–,\n"
+            "method,exact,note\n\"a, b\",76 % [53–90],\"1: say \"\"x|y\"\"\"\nc,–,\n"
         );
     }
 }
