@@ -125,8 +125,7 @@ fn of_case(ground: &Ground, case: &Case) -> Result<Vec<Amount>, EvalError> {
     let slo = engine.slo(None).map_err(failed)?.clone();
     let learned = ground.runtime.block_on(engine.learn(case.at(), false, std::sync::Arc::new(NoProgress)));
     let learned = learned.map_err(failed)?;
-    let of =
-        |trial: &Trial| vec![Move { service: ServiceName::new(&trial.service), lever: trial.lever.clone() }];
+    let of = |trial: &Trial| vec![Move { service: ServiceName::new(&trial.service), lever: trial.lever }];
     let changes = Vec::from_iter(trials.iter().map(of));
     let predicted = engine.what_if(&slo, &picture, &learned, &changes).map_err(failed)?;
     let observed_ms = picture.statuses.first().and_then(|status| status.observed_ms).unwrap_or(f64::NAN);

@@ -80,8 +80,11 @@ pub fn figure(settings: &Settings, ledger: &Ledger) -> Option<Figure> {
     })
 }
 
+/// In words, and whether a prediction is so.
+type Place = (&'static str, fn(&Prediction) -> bool);
+
 /// Whether the truth lies within, above or below the predicted interval.
-const PLACES: [(&str, fn(&Prediction) -> bool); 3] = [
+const PLACES: [Place; 3] = [
     ("within the 90 % interval", |p| (p.predicted_ms.1..=p.predicted_ms.2).contains(&p.true_ms)),
     ("above it", |p| p.true_ms > p.predicted_ms.2),
     ("below it", |p| p.true_ms < p.predicted_ms.1),

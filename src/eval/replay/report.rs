@@ -16,9 +16,11 @@ struct Asked {
     seeds: Vec<Vec<(Fault, Answer)>>,
 }
 
+/// A name, and whether a fault belongs to it.
+type Group = (&'static str, fn(&Fault) -> bool);
+
 /// Groups of faults, the first of which is what counts.
-const GROUPS: [(&str, fn(&Fault) -> bool); 2] =
-    [("performance", |fault| fault.performance), ("all", |_| true)];
+const GROUPS: [Group; 2] = [("performance", |fault| fault.performance), ("all", |_| true)];
 
 /// The figure of `set`, if anything was asked.
 pub fn figure(set: &Set, ledger: &Ledger) -> Option<Figure> {
