@@ -22,7 +22,7 @@ use rand_distr::StandardNormal;
 use sagetop::causal::Cbn;
 use sagetop::causal::cbn::{EntityNode, LatencyNode};
 use sagetop::diagnosis::metric::MetricModel;
-use sagetop::diagnosis::{FeatureKinds, Reference, Reset, World};
+use sagetop::diagnosis::{DiagnosisSettings, FeatureKinds, Reference, Reset, World};
 use sagetop::domain::{
     Clean, Column, Direction, Entity, Pool, Quantile, Rpc, ServiceName, Side, Stat, Timestamp,
 };
@@ -171,8 +171,9 @@ fn fast_query(services: usize) -> Box<dyn FnMut()> {
         calls: model.cbn.latencies.iter().map(|node| vec![1.0; node.parents.len()]).collect(),
         span: 1,
     };
+    let settings = DiagnosisSettings { samples: SAMPLES, ..DiagnosisSettings::default() };
     Box::new(move || {
-        let world = World::abduct(&model, &reference, &kinds, &frame, SAMPLES, 1).unwrap();
+        let world = World::abduct(&model, &reference, &kinds, &frame, &settings).unwrap();
         for entity in 0..services {
             let prediction = world.predict(&[(entity, Reset::all())].into()).unwrap();
             let tail = world.quantile_ms(&prediction, services - 1, QUANTILES.len() - 1).unwrap();
