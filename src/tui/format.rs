@@ -163,13 +163,16 @@ pub fn count(n: u64) -> String {
 
 /// Steps in which an age is told, in seconds: (ages below this, are told to this).
 /// Coarse on purpose: a screen nobody touches changes a few times a minute, not every second.
-const AGE_STEPS: [(u64, u64); 4] = [(60, 10), (3_600, 60), (172_800, 3_600), (u64::MAX, 86_400)];
+const AGE_STEPS: [(u64, u64); 5] =
+    [(60, 10), (3_600, 60), (172_800, 3_600), (86_400_000, 86_400), (u64::MAX, TENTH_OF_A_YEAR)];
+/// In seconds.
+const TENTH_OF_A_YEAR: u64 = 3_153_600;
 
 fn age_step(seconds: u64) -> u64 {
-    AGE_STEPS.iter().find(|(below, _)| seconds < *below).map_or(86_400, |(_, step)| *step)
+    AGE_STEPS.iter().find(|(below, _)| seconds < *below).map_or(TENTH_OF_A_YEAR, |(_, step)| *step)
 }
 
-/// An age: `<10s`, `20s`, `4m`, `3h`, `2d`.
+/// An age: `<10s`, `20s`, `4m`, `3h`, `2d`, and from a thousand days on `2.7y`.
 pub fn age(age: Duration) -> String {
     let s = age.as_secs();
     match s {
@@ -177,7 +180,8 @@ pub fn age(age: Duration) -> String {
         10..60 => format!("{}s", s - s % 10),
         60..3_600 => format!("{}m", s / 60),
         3_600..172_800 => format!("{}h", s / 3_600),
-        _ => format!("{}d", s / 86_400),
+        172_800..86_400_000 => format!("{}d", s / 86_400),
+        _ => format!("{}.{}y", s / TENTH_OF_A_YEAR / 10, s / TENTH_OF_A_YEAR % 10),
     }
 }
 
@@ -239,7 +243,7 @@ mod tests {
         }
 
         #[test]
-        fn an_age_reads_the_same_until_it_is_due(ms in 0u64..400_000_000) {
+        fn an_age_reads_the_same_until_it_is_due(ms in prop_oneof![0u64..400_000_000, 0u64..400_000_000_000]) {
             let now = Duration::from_millis(ms);
             let due = age_changes_in(now);
             prop_assert!(due > Duration::ZERO);
