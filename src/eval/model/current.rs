@@ -1,5 +1,5 @@
 //! How a model is kept current when the application changes: accuracy just after, and how much time and
-//! data it takes until it is back, for each way of training again (scenarios A to F of [`variants`]).
+//! data it takes until it is back, for each way of training again (scenarios A to F of [`super::variants`]).
 //!
 //! ```text
 //!  ground: a day ──→ change ──→ hours of life after it ──→ incidents
