@@ -99,14 +99,24 @@ impl Terminal {
 
     /// Takes in output until the screen contains `text`.
     pub fn expect(&mut self, text: &str) {
-        let until = Instant::now() + PATIENCE;
+        assert!(
+            self.shows(text, PATIENCE),
+            "{text:?} did not appear on\n{}",
+            self.screen.screen().contents()
+        );
+    }
+
+    /// Takes in output until the screen contains `text`, but no longer than `patience`.
+    pub fn shows(&mut self, text: &str, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
         while !self.screen.screen().contents().contains(text) {
             let left = until.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
                 Ok(bytes) => self.take(&bytes),
-                Err(_) => panic!("{text:?} did not appear on\n{}", self.screen.screen().contents()),
+                Err(_) => return false,
             }
         }
+        true
     }
 
     pub fn take(&mut self, bytes: &[u8]) {
