@@ -264,7 +264,9 @@ impl Kube {
         self.wait("rest", || {
             let object = self.get(namespace, "deployments.apps/web");
             let (spec, status) = (&object["spec"]["replicas"], &object["status"]);
-            if status["replicas"] == *spec && status["updatedReplicas"] == *spec {
+            // A status of before the change tells of rest that is over.
+            let current = status["observedGeneration"] == object["metadata"]["generation"];
+            if current && status["replicas"] == *spec && status["updatedReplicas"] == *spec {
                 return true;
             }
             self.play_the_kubelet(namespace);
