@@ -38,7 +38,12 @@ pub fn run(global: &Global, what: &ModelCommand, out: &mut Output) -> Result<Exi
             }
         }
         ModelCommand::Current(args) => {
-            // What is added, updated and removed is written for one application.
+            if let Some(other) = args.app.iter().find(|name| *name != model::variants::APP) {
+                return Err(Error::Lab(format!(
+                    "what is added, updated and removed is written for {}: leave `--app {other}` out",
+                    model::variants::APP
+                )));
+            }
             let args = ModelArgs { app: vec![model::variants::APP.to_owned()], ..args.clone() };
             let measure =
                 |plan: &Plan, tell: &dyn Tell| model::current::measure(plan, runtime.handle(), tell);

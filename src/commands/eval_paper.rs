@@ -94,7 +94,8 @@ fn measure(settings: &Settings, ledger: &Ledger, out: &Output) -> Result<(), Pap
         let time = HumanDuration(Duration::from_secs_f64(left.seconds));
         complain(&format!("{} units of work, about {time}; stopped, it goes on where it was", left.units));
     }
-    let done = paper::measure(settings, ledger, runtime.handle(), &Units(bar.clone()));
+    let tell = Units(bar.clone());
+    let done = paper::measure(paper::Work { settings, ledger, runtime: runtime.handle(), tell: &tell });
     bar.finish_and_clear();
     done
 }

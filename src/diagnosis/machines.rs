@@ -29,10 +29,10 @@ pub struct Machine {
     pub finding: Finding,
     /// How odd the services on it are in this respect, the middle one of them.
     pub usual: f64,
-    /// Which share of the services on it shows it …
+    /// Which share of the services on it shows it.
     pub share: f64,
-    /// … and how many those are; 0 where nothing but the machine's own metrics shows it, or nothing of them.
-    pub many: usize,
+    /// Whether several of them suffer from what none of them can do to the others.
+    pub certain: bool,
 }
 
 /// The odd machines.
@@ -58,7 +58,7 @@ pub fn odd(
             };
             let ((many, here_share), (_, there)) = (share(&here), share(&elsewhere));
             (many >= LEAST && here_share >= MOST && here_share >= RATIO * there)
-                .then(|| (usual(evidence, &here, tells), here_share, many))
+                .then(|| (usual(evidence, &here, tells), here_share))
         };
         let own = evidence.nodes.get(node).into_iter().flatten();
         let own = own.filter(|f| f.resource == Resource::Cpu && f.surprise >= unusual);
@@ -73,31 +73,29 @@ pub fn odd(
             finding: named(&finding, &format!("{} of the services", finding.what)),
             usual: usual(evidence, &here, Tells::Use),
             share: many as f64 / here.len().max(1) as f64,
-            many,
+            certain: many >= LEAST,
         });
         let machine = machine.or_else(|| match (own, needs, waits) {
             (Some(finding), None, waits) => {
                 let finding = named(&finding, finding.what.as_str());
-                let (usual, share, many) = waits.unwrap_or((0.0, 1.0, 0));
-                Some(Machine { resource: Resource::Cpu, finding, usual, share, many })
+                let (usual, share) = waits.unwrap_or((0.0, 1.0));
+                Some(Machine { resource: Resource::Cpu, finding, usual, share, certain: waits.is_some() })
             }
-            (_, Some((usual, share, many)), _) => {
-                example(evidence, &here, Tells::Use).map(|finding| Machine {
-                    resource: Resource::Cache,
-                    finding: named(&finding, &format!("{} of most services", finding.what)),
-                    usual,
-                    share,
-                    many,
-                })
-            }
+            (_, Some((usual, share)), _) => example(evidence, &here, Tells::Use).map(|finding| Machine {
+                resource: Resource::Cache,
+                finding: named(&finding, &format!("{} of most services", finding.what)),
+                usual,
+                share,
+                certain: true,
+            }),
             // Waiting for pages is waiting as well: nothing of the machine's own says that it is full.
-            (None, None, Some((usual, share, _))) => {
+            (None, None, Some((usual, share))) => {
                 example(evidence, &here, Tells::Shortage).map(|finding| Machine {
                     resource: Resource::Cpu,
                     finding: named(&finding, &format!("{} of most services", finding.what)),
                     usual,
                     share,
-                    many: 0,
+                    certain: false,
                 })
             }
             (None, None, None) => None,
@@ -175,7 +173,7 @@ impl Machine {
             && cpu(evidence, &suspect.service, Tells::Use) >= 2.0 * unusual.max(self.usual);
         (shown >= unusual || !measured)
             // Where others on the machine suffer as well, what else is odd about one of them is no reason.
-            && (elsewhere < unusual || self.many >= LEAST)
+            && (elsewhere < unusual || self.certain)
             && !busier
             && shown <= OWN * self.usual.max(2.0 * unusual)
     }
@@ -217,7 +215,7 @@ mod tests {
     }
 
     /// The same with the surprise of how little of the cache each has.
-    fn squeezed_ones(cache: [f64; 6]) -> Vec<(String, usize)> {
+    fn squeezed_ones(cache: [f64; 6]) -> Vec<(String, bool)> {
         let (placement, mut evidence) = evidence([(1.0, 1.0); 6]);
         for (i, surprise) in cache.into_iter().enumerate() {
             let findings = evidence.metrics.get_mut(&ServiceName::new(&"abcdef"[i..=i])).unwrap();
@@ -225,12 +223,12 @@ mod tests {
             findings.push(short);
         }
         let odd = odd(&placement, &evidence, 7.0);
-        odd.into_iter().map(|(node, machine)| (node.to_string(), machine.many)).collect()
+        odd.into_iter().map(|(node, machine)| (node.to_string(), machine.certain)).collect()
     }
 
     #[test]
     fn who_takes_the_cache_takes_it_from_most_services_of_the_machine() {
-        assert_eq!(squeezed_ones([20.0, 20.0, 20.0, 1.0, 1.0, 1.0]), [("node-1".to_owned(), 3)]);
+        assert_eq!(squeezed_ones([20.0, 20.0, 20.0, 1.0, 1.0, 1.0]), [("node-1".to_owned(), true)]);
         assert!(squeezed_ones([20.0, 1.0, 1.0, 1.0, 1.0, 1.0]).is_empty());
         assert!(squeezed_ones([20.0; 6]).is_empty());
     }

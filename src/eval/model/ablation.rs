@@ -3,16 +3,15 @@
 //! set of services whose reset meets the objective, sage.md's section 3).
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt;
 
 use serde::Serialize;
 use tokio::runtime::Handle;
 
 use super::EvalError;
-use super::case::Case;
-use super::report::wilson;
-use super::run::{Plan, Tell, ground_of};
+use super::run::{Plan, Tell, each_case, ground_of};
 use super::score::{Score, named, score};
+use super::share::{interval, percent};
 use crate::diagnosis::Part;
 
 /// The diagnosis without something.
@@ -48,12 +47,8 @@ pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Ablatio
     let mut without = Vec::new();
     for parts in sets {
         ground.config.diagnosis.without.clone_from(&parts);
-        let mut scores = Vec::new();
-        for index in 0..plan.cases as u64 {
-            let case = Case::open(&ground, plan.seed + index)?;
-            scores.push(score(case.truth.sets(), &named(&case.ask()?.0), &[]));
-            tell.case();
-        }
+        let scores =
+            each_case(plan, &ground, tell, |case| Ok(score(case.truth.sets(), &named(&case.ask()?.0), &[])))?;
         without.push(Without { app: plan.app.name.to_string(), parts, scores });
     }
     Ok(Ablation { split: plan.split(), without })
@@ -69,49 +64,39 @@ fn word(parts: &BTreeSet<Part>) -> &'static str {
 }
 
 /// A line for each part, a column for each application.
-pub fn table(all: &[Ablation]) -> String {
-    let apps = Vec::from_iter(all.iter().filter_map(|ablation| Some(&ablation.without.first()?.app)));
-    let mut text = String::from("| left out |");
-    // Writing to a string does not fail.
-    apps.iter().for_each(|app| {
-        let _ = write!(text, " `{app}` |");
-    });
-    text.push_str(" all [95 %] | services | missed | wrong |\n|---|");
-    text.push_str(&"--:|".repeat(apps.len() + 4));
-    text.push('\n');
-    let lines = all.iter().map(|ablation| ablation.without.len()).min().unwrap_or(0);
-    for line in 0..lines {
-        let of_line = || all.iter().filter_map(move |ablation| ablation.without.get(line));
-        let share = |scores: &mut dyn Iterator<Item = &Score>, which: fn(&Score) -> bool| {
-            let (mut right, mut of) = (0, 0);
-            scores.for_each(|score| {
-                right += usize::from(which(score));
-                of += 1;
-            });
-            (right, of)
-        };
-        let name = of_line().next().map_or("", |without| word(&without.parts));
-        let _ = write!(text, "| {name} |");
-        for without in of_line() {
-            let (exact, of) = share(&mut without.scores.iter(), |score| score.exact);
-            let _ = write!(text, " {:.0} % |", 100.0 * exact as f64 / of.max(1) as f64);
+pub fn table(all: &[Ablation]) -> impl fmt::Display + '_ {
+    fmt::from_fn(move |f| {
+        write!(f, "| left out |")?;
+        let apps = Vec::from_iter(all.iter().filter_map(|ablation| Some(&ablation.without.first()?.app)));
+        apps.iter().try_for_each(|app| write!(f, " `{app}` |"))?;
+        writeln!(f, " all [95 %] | services | missed | wrong |\n|---|{}", "--:|".repeat(apps.len() + 4))?;
+        let lines = all.iter().map(|ablation| ablation.without.len()).min().unwrap_or(0);
+        for line in 0..lines {
+            let line = Vec::from_iter(all.iter().filter_map(|ablation| ablation.without.get(line)));
+            write!(f, "| {} |", line.first().map_or("", |without| word(&without.parts)))?;
+            let count = |scores: &[Score], which: fn(&Score) -> bool| {
+                scores.iter().filter(|score| which(score)).count()
+            };
+            for without in &line {
+                write!(
+                    f,
+                    " {} |",
+                    percent(count(&without.scores, |score| score.exact), without.scores.len())
+                )?;
+            }
+            let scores = Vec::from_iter(line.iter().flat_map(|without| without.scores.iter().copied()));
+            let share = |which| percent(count(&scores, which), scores.len());
+            writeln!(
+                f,
+                " {} | {} | {} | {} |",
+                interval(count(&scores, |score| score.exact), scores.len()),
+                share(|score| score.services),
+                share(|score| score.missed > 0),
+                share(|score| score.wrong > 0),
+            )?;
         }
-        let whole = |which| share(&mut of_line().flat_map(|without| &without.scores), which);
-        let percent = |(right, of): (usize, usize)| 100.0 * right as f64 / of.max(1) as f64;
-        let (exact, of) = whole(|score| score.exact);
-        let (exact, low, high) = wilson(exact, of);
-        let _ = writeln!(
-            text,
-            " {:.0} % [{:.0}–{:.0}] | {:.0} % | {:.0} % | {:.0} % |",
-            100.0 * exact,
-            100.0 * low,
-            100.0 * high,
-            percent(whole(|score| score.services)),
-            percent(whole(|score| score.missed > 0)),
-            percent(whole(|score| score.wrong > 0)),
-        );
-    }
-    text
+        Ok(())
+    })
 }
 
 #[cfg(test)]
@@ -127,7 +112,7 @@ mod tests {
             let parts = [BTreeSet::new(), BTreeSet::from([Part::Machines]), Part::ALL.into()];
             Ablation { split: "tuning", without: parts.map(without).to_vec() }
         };
-        let table = table(&[of("a", [true, false]), of("b", [true, true])]);
+        let table = table(&[of("a", [true, false]), of("b", [true, true])]).to_string();
         let lines = Vec::from_iter(table.lines());
         assert_eq!(lines[0], "| left out | `a` | `b` | all [95 %] | services | missed | wrong |");
         assert_eq!(lines[2], "| nothing | 50 % | 100 % | 75 % [30–95] | 100 % | 0 % | 0 % |");

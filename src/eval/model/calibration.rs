@@ -11,9 +11,8 @@ use tokio::runtime::Handle;
 use super::EvalError;
 use super::case::{Case, TIMING};
 use super::ground::{Ground, write};
-use super::run::{Plan, Tell, ground_of};
+use super::run::{Plan, Tell, each_case, ground_of};
 use crate::domain::{Resource, Verdict};
-use crate::eval::difficulty::each;
 use crate::lab::sim::SECOND;
 use crate::lab::truth::{Answer, Normal};
 
@@ -45,6 +44,13 @@ pub struct Prediction {
     pub met: bool,
 }
 
+impl Prediction {
+    /// Whether the interval holds the truth.
+    pub fn holds(&self) -> bool {
+        (self.predicted_ms.1..=self.predicted_ms.2).contains(&self.true_ms)
+    }
+}
+
 /// How an application's predictions fared.
 #[derive(Clone, Debug, Serialize)]
 pub struct Calibration {
@@ -64,15 +70,8 @@ pub struct Calibration {
 /// The lab or the engine failed, or the folder cannot be written.
 pub fn calibrate(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Calibration, EvalError> {
     let ground = ground_of(plan, runtime, tell)?;
-    tell.say("cases");
     tell.cases(plan.cases);
-    let predictions = each(plan.cases, plan.threads, |index| {
-        let case = Case::open(&ground, plan.seed + index as u64)?;
-        let (verdict, _) = case.ask()?;
-        let predictions = of_case(&ground, &case, &verdict)?;
-        tell.case();
-        Ok::<_, EvalError>(predictions)
-    })?;
+    let predictions = each_case(plan, &ground, tell, |case| of_case(&ground, case, &case.ask()?.0))?;
     let predictions = predictions.concat();
     Ok(Calibration { schema: SCHEMA, app: plan.app.name.to_string(), split: plan.split(), predictions })
 }
@@ -190,7 +189,7 @@ fn row(f: &mut fmt::Formatter<'_>, app: &str, predictions: &[Prediction]) -> fmt
         f,
         "| `{app}` | {} | {} | {} | {} | {:.0} % |",
         predictions.len(),
-        share(&|p| (p.predicted_ms.1..=p.predicted_ms.2).contains(&p.true_ms)),
+        share(&Prediction::holds),
         share(&|p| p.true_ms > p.predicted_ms.2),
         share(&|p| p.true_ms < p.predicted_ms.1),
         100.0 * error,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::EvalError;
 use super::ground::{Ground, SETTLED_S, copy, digest, epoch_ns, moment, write};
 use crate::domain::{NoProgress, Timestamp, Verdict};
-use crate::engine::{self, Engine, Picture};
+use crate::engine::{self, Engine, Learned, Picture};
 use crate::lab::fault::Fault;
 use crate::lab::measure::Measurement;
 use crate::lab::scenario::{Scenario, Timing, draw, word};
@@ -199,6 +199,20 @@ impl<'a> Case<'a> {
         let picture = self.ground.runtime.block_on(engine.picture(self.at()));
         let picture = picture.map_err(|source| self.failed(source))?;
         Ok((engine, picture))
+    }
+
+    /// What it says of `picture` with another model than its own.
+    ///
+    /// # Errors
+    /// It says nothing.
+    pub fn answer(
+        &self,
+        engine: &Engine,
+        picture: &Picture,
+        learned: &Learned,
+    ) -> Result<Verdict, EvalError> {
+        let answer = || engine.answer(&engine.slo(None)?.clone(), picture, learned, &NoProgress);
+        answer().map_err(|source| self.failed(source))
     }
 
     /// What the product says, and the windows from which it does.

@@ -9,19 +9,19 @@
 //! Every model is asked about the same incidents, in the same windows; they differ in what they have
 //! learned from, and how.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-use super::case::Case;
+use super::EvalError;
 use super::ground::{END_S, Ground, HISTORY_S, moment};
-use super::run::{Plan, Tell, ground_of};
+use super::run::{Plan, Tell, each_case, ground_of};
 use super::score::{Score, named, score};
+use super::share::{interval, percent};
 use super::variants::{Changed, SCENARIOS, Scenario};
-use super::{EvalError, report::wilson};
 use crate::domain::{NoProgress, VerdictKind};
 use crate::engine::Learned;
 use crate::engine::learn::Base;
@@ -103,15 +103,10 @@ pub struct Current {
 pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Current, EvalError> {
     let ground = ground_of(plan, runtime, tell)?;
     tell.cases(plan.cases * (1 + SCENARIOS.len()));
-    let mut before = 0;
-    for seed in seeds(plan) {
-        tell.say("incidents before the change");
-        let case = Case::open(&ground, seed)?;
-        let (verdict, picture) = case.ask()?;
-        drop(picture);
-        before += usize::from(score(case.truth.sets(), &named(&verdict), &[]).exact);
-        tell.case();
-    }
+    let before = each_case(plan, &ground, tell, |case| {
+        Ok(score(case.truth.sets(), &named(&case.ask()?.0), &[]).exact)
+    })?;
+    let before = before.into_iter().filter(|exact| *exact).count();
     let engine = ground.engine(&ground.folder.join("cache"))?;
     let day = moment(END_S - HISTORY_S.cast_signed());
     let whole = runtime.block_on(engine.learn_between(day, moment(END_S), |_| false, None));
@@ -122,11 +117,6 @@ pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Current
     }
     let (app, split) = (plan.app.name.to_string(), plan.split());
     Ok(Current { app, split, before: (before, plan.cases), scratch_s, trials })
-}
-
-fn seeds(plan: &Plan) -> impl Iterator<Item = u64> + use<> {
-    let first = plan.seed;
-    (0..plan.cases as u64).map(move |index| first + index)
 }
 
 /// The trials of one change.
@@ -155,77 +145,106 @@ fn after(
             Way::Incremental | Way::Partial => (END_S - HISTORY_S.cast_signed(), Some(base)),
         };
         let clock = Instant::now();
-        // Too few windows to train from scratch: there is no such model yet.
-        if let Ok(learned) = runtime.block_on(engine.learn_between(moment(since), until, |_| false, base)) {
-            models.push((way, minutes, clock.elapsed(), learned));
+        match runtime.block_on(engine.learn_between(moment(since), until, |_| false, base)) {
+            Ok(learned) => models.push((way, minutes, clock.elapsed(), learned)),
+            // Too few windows to train from scratch: there is no such model yet.
+            Err(error) if error.is_want_of_a_model() => {}
+            Err(error) => return Err(failed(error)),
         }
     }
-    let mut trials = Vec::from_iter(models.iter().map(|(way, minutes, in_all, learned)| Trial {
-        scenario: scenario.letter,
-        way: *way,
-        minutes: *minutes,
-        // The model of before is at hand.
-        seconds: if *way == Way::Before { 0.0 } else { learned.training.as_secs_f64() },
-        in_all_s: in_all.as_secs_f64(),
-        unsure: 0,
-        scores: Vec::new(),
-    }));
-    for seed in seeds(plan) {
-        tell.say(&format!("{}: incident {seed}", scenario.letter));
-        let case = Case::open(&changed, seed)?;
+    tell.say(scenario.letter);
+    let answers = each_case(plan, &changed, tell, |case| {
         let (engine, picture) = case.picture()?;
-        let slo = engine.slo(None).map_err(failed)?.clone();
-        for (trial, (.., learned)) in trials.iter_mut().zip(&models) {
-            let verdict = engine.answer(&slo, &picture, learned, &NoProgress).map_err(failed)?;
-            trial.unsure += usize::from(verdict.kind == VerdictKind::Unsure);
-            trial.scores.push(score(case.truth.sets(), &named(&verdict), &[]));
+        let answer = |learned: &Learned| {
+            let verdict = case.answer(&engine, &picture, learned)?;
+            Ok((verdict.kind, score(case.truth.sets(), &named(&verdict), &[])))
+        };
+        models.iter().map(|(.., learned)| answer(learned)).collect::<Result<Vec<_>, EvalError>>()
+    })?;
+    let trial = |(index, (way, minutes, in_all, learned)): (usize, &(Way, i64, Duration, Arc<Learned>))| {
+        let answers = || answers.iter().map(|of_case| &of_case[index]);
+        Trial {
+            scenario: scenario.letter,
+            way: *way,
+            minutes: *minutes,
+            // The model of before is at hand.
+            seconds: if *way == Way::Before { 0.0 } else { learned.training.as_secs_f64() },
+            in_all_s: in_all.as_secs_f64(),
+            unsure: answers().filter(|(kind, _)| *kind == VerdictKind::Unsure).count(),
+            scores: answers().map(|(_, score)| *score).collect(),
         }
-        tell.case();
-    }
-    Ok(trials)
+    };
+    Ok(models.iter().enumerate().map(trial).collect())
 }
 
 /// The trials as a table.
-pub fn table(all: &[Current]) -> String {
-    let mut text = String::new();
-    for current in all {
-        let (exact, of) = current.before;
-        let (share, low, high) = wilson(exact, of);
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "{} ({}), before any change: {:.0} % exact [{:.0}–{:.0}] of {of} incidents; a day is learned from scratch in {:.1} s.\n",
-            current.app,
-            current.split,
-            100.0 * share,
-            100.0 * low,
-            100.0 * high,
-            current.scratch_s,
-        );
-        text.push_str("| change | model | minutes seen | exact | services | unsure | training, s | times less than a day from scratch | with what is normal, s |\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n");
-        for trial in &current.trials {
-            text.push_str(&row(trial, current));
+pub fn table(all: &[Current]) -> impl fmt::Display + '_ {
+    fmt::from_fn(move |f| {
+        for current in all {
+            let Current { app, split, before: (exact, of), scratch_s, trials } = current;
+            writeln!(
+                f,
+                "{app} ({split}), before any change: {} exact of {of} incidents; a day is learned from scratch in \
+                 {scratch_s:.1} s.\n",
+                interval(*exact, *of),
+            )?;
+            writeln!(
+                f,
+                "| change | model | minutes seen | exact | services | unsure | training, s | times less than a day \
+                 from scratch | with what is normal, s |\n|---|---|--:|--:|--:|--:|--:|--:|--:|"
+            )?;
+            trials.iter().try_for_each(|trial| row(f, trial, *scratch_s))?;
         }
-    }
-    text
+        Ok(())
+    })
 }
 
-fn row(trial: &Trial, current: &Current) -> String {
-    let of = trial.scores.len().max(1);
-    let share = |which: fn(&Score) -> bool| {
-        100.0 * trial.scores.iter().filter(|score| which(score)).count() as f64 / of as f64
-    };
-    let times = (trial.seconds > 0.0).then(|| format!("{:.1}", current.scratch_s / trial.seconds));
-    let times = times.unwrap_or("–".to_owned());
-    format!(
-        "| {} | {} | {} | {:.0} % | {:.0} % | {:.0} % | {:.1} | {times} | {:.1} |\n",
-        trial.scenario,
-        trial.way.word(),
-        trial.minutes,
+fn row(f: &mut fmt::Formatter<'_>, trial: &Trial, scratch_s: f64) -> fmt::Result {
+    let Trial { scenario, way, minutes, seconds, in_all_s, unsure, scores } = trial;
+    let share =
+        |which: fn(&Score) -> bool| percent(scores.iter().filter(|score| which(score)).count(), scores.len());
+    let times = if *seconds > 0.0 { format!("{:.1}", scratch_s / seconds) } else { "–".to_owned() };
+    writeln!(
+        f,
+        "| {scenario} | {} | {minutes} | {} | {} | {} | {seconds:.1} | {times} | {in_all_s:.1} |",
+        way.word(),
         share(|score| score.exact),
         share(|score| score.services),
-        100.0 * trial.unsure as f64 / of as f64,
-        trial.seconds,
-        trial.in_all_s,
+        percent(*unsure, scores.len()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn training_is_told_against_a_day_from_scratch() {
+        let right = Score { exact: true, services: true, ..Score::default() };
+        let trial = |way, minutes, seconds, unsure| Trial {
+            scenario: "A",
+            way,
+            minutes,
+            seconds,
+            in_all_s: seconds + 2.0,
+            unsure,
+            scores: vec![right, Score::default()],
+        };
+        let trials = vec![trial(Way::Before, 0, 0.0, 2), trial(Way::Partial, 25, 0.5, 0)];
+        let current = Current {
+            app: "social-network".to_owned(),
+            split: "tuning",
+            before: (2, 2),
+            scratch_s: 10.0,
+            trials,
+        };
+        let table = table(&[current]).to_string();
+        let lines = Vec::from_iter(table.lines());
+        assert!(
+            lines[0].contains("100 % [34–100] exact of 2 incidents") && lines[0].ends_with("10.0 s."),
+            "{table}"
+        );
+        assert_eq!(lines[4], "| A | model of before | 0 | 50 % | 50 % | 100 % | 0.0 | – | 2.0 |");
+        assert_eq!(lines[5], "| A | incremental and partial | 25 | 50 % | 50 % | 0 % | 0.5 | 20.0 | 2.5 |");
+    }
 }

@@ -20,6 +20,7 @@ pub mod report;
 pub mod robust;
 pub mod run;
 pub mod score;
+pub mod share;
 pub mod sizing;
 pub mod variants;
 

@@ -4,7 +4,7 @@
 //! blamed, at most so many, whose score reaches a share of the first one's, and both numbers are those
 //! that are right most often on the very cases they are judged on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
@@ -13,12 +13,13 @@ use super::EvalError;
 use super::case::{Case, Truth};
 use super::ground::{Conditions, Ground};
 use super::run::{LAST_TUNING, Plan, Tell};
-use super::score::Named;
+use super::score::{Named, Score, score};
 use crate::baselines::{self, Blamed, Labelled, Method, Question};
 use crate::diagnosis::FeatureKinds;
 use crate::domain::{Resource, ServiceName, Slo};
 use crate::engine::Picture;
 use crate::eval::difficulty::each;
+use crate::lab::truth::Blame;
 
 /// Services with their scores, most suspect first.
 pub type Ranking = Vec<(String, f64)>;
@@ -185,9 +186,45 @@ impl Cut {
     }
 }
 
+/// The scores of one method, case by case, and how its rankings became blame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// Case by case.
+    pub scores: Vec<Score>,
+    /// How; `None` for methods that blame by themselves.
+    pub cut: Option<Cut>,
+}
+
+/// Judges what a method said of cases, each with the sets that would do. A method that only ranks gets its
+/// best chance: the first of the cuts that name the services rightly most often on these very cases, which
+/// blames fewest.
+pub fn judge<'a, S>(cases: impl Iterator<Item = (S, &'a Reply)>) -> Judged
+where
+    S: Iterator<Item = &'a BTreeSet<Blame>>,
+{
+    let cases = Vec::from_iter(cases.map(|(sets, reply)| (Vec::from_iter(sets), reply)));
+    let judged = |cut: Option<Cut>| {
+        let scores = cases.iter().map(|(sets, reply)| {
+            let services = Vec::from_iter(reply.ranking.iter().map(|(service, _)| service.clone()));
+            let cut = || cut.map(|cut| cut.blamed(&reply.ranking)).unwrap_or_default();
+            let blamed = reply.blamed.clone().unwrap_or_else(cut);
+            score(sets.iter().copied(), &blamed, &services)
+        });
+        Judged { scores: scores.collect(), cut }
+    };
+    let as_is = judged(None);
+    if cases.iter().all(|(_, reply)| reply.blamed.is_some()) {
+        return as_is;
+    }
+    let right = |judged: &Judged| judged.scores.iter().filter(|score| score.services).count();
+    let tuned = Cut::all().map(|cut| judged(Some(cut)));
+    tuned.reduce(|best, next| if right(&next) > right(&best) { next } else { best }).unwrap_or(as_is)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::fault::Cause;
 
     #[test]
     fn a_cut_blames_those_near_the_first() {
@@ -198,5 +235,39 @@ mod tests {
         };
         assert_eq!((names(1, 0.05), names(3, 0.5), names(3, 0.05)), ("a".into(), "ab".into(), "abc".into()));
         assert!(Cut { most: 2, share: 0.5 }.blamed(&Vec::new()).is_empty());
+    }
+
+    fn case(
+        service: &str,
+        ranking: &[(&str, f64)],
+        blamed: Option<&[&str]>,
+    ) -> (Vec<BTreeSet<Blame>>, Reply) {
+        let cause = Cause { service: service.to_owned(), resource: Resource::Cpu };
+        let sets = vec![BTreeSet::from([Blame { cause, node: None }])];
+        let name = |service: &&str| Named { service: (*service).to_owned(), node: None, resource: None };
+        let reply = Reply {
+            ranking: ranking.iter().map(|(service, score)| ((*service).to_owned(), *score)).collect(),
+            blamed: blamed.map(|services| services.iter().map(name).collect()),
+        };
+        (sets, reply)
+    }
+
+    fn best(cases: &[(Vec<BTreeSet<Blame>>, Reply)]) -> Judged {
+        judge(cases.iter().map(|(sets, reply)| (sets.iter(), reply)))
+    }
+
+    #[test]
+    fn who_only_ranks_gets_the_best_cut_and_who_blames_is_taken_at_their_word() {
+        let near = [("a", 10.0), ("b", 9.0)];
+        let ranks = [case("a", &near, None), case("a", &[("a", 4.0)], None), case("b", &near, None)];
+        let judged = best(&ranks);
+        // One service: right twice. Two would be right once.
+        assert_eq!(judged.scores.iter().map(|score| score.services).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(judged.cut.map(|cut| cut.most), Some(1));
+        let blames = [case("a", &near, Some(&["a", "b"])), case("b", &near, Some(&[]))];
+        let judged = best(&blames);
+        let told = judged.scores.iter().map(|score| (score.services, score.overlooked, score.accused));
+        assert_eq!(told.collect::<Vec<_>>(), [(false, 0, 1), (false, 1, 0)]);
+        assert!(judged.cut.is_none());
     }
 }

@@ -5,17 +5,16 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::others::{Cut, Reply};
+use super::others::{Cut, Judged, Reply, judge};
 use super::run::{Outcome, Plan};
-use super::score::{Score, score};
+use super::score::Score;
+use super::share::{count, interval, percent, ranked};
 use crate::domain::VerdictKind;
 
 /// Value of [`Accuracy::schema`].
 pub const SCHEMA: &str = "sagetop.accuracy/1";
 /// Name of the product among the methods.
 pub const PRODUCT: &str = "sagetop";
-/// Quantile of the normal distribution for an interval of 95 %.
-const Z: f64 = 1.96;
 
 /// How often an application's incidents were explained rightly.
 #[derive(Clone, Debug, Serialize)]
@@ -50,71 +49,20 @@ impl Accuracy {
         let product = Method { cut: None, settings: String::new(), scores };
         let mut methods = BTreeMap::from([(PRODUCT.to_owned(), product)]);
         for (name, settings) in settings {
-            let method = Method { settings, ..best(&outcomes, &name) };
-            methods.insert(name, method);
+            let none = Reply::default();
+            let cases = outcomes
+                .iter()
+                .map(|outcome| (outcome.truth.sets(), outcome.others.get(&name).unwrap_or(&none)));
+            let Judged { scores, cut } = judge(cases);
+            methods.insert(name.clone(), Method { cut, settings, scores });
         }
         Self { schema: SCHEMA, app: plan.app.name.to_string(), split: plan.split(), methods, outcomes }
-    }
-}
-
-/// The scores of a method, with the best cut if it only ranks.
-fn best(outcomes: &[Outcome], name: &str) -> Method {
-    let ranks = |outcome: &Outcome| outcome.others.get(name).is_some_and(|reply| reply.blamed.is_none());
-    let as_is = judged(outcomes, name, None);
-    if !outcomes.iter().any(ranks) {
-        return as_is;
-    }
-    let tuned = Cut::all().map(|cut| judged(outcomes, name, Some(cut)));
-    let right = |method: &Method| method.scores.iter().filter(|score| score.services).count();
-    // The first of the best, which blames fewest.
-    tuned.reduce(|best, next| if right(&next) > right(&best) { next } else { best }).unwrap_or(as_is)
-}
-
-fn judged(outcomes: &[Outcome], name: &str, cut: Option<Cut>) -> Method {
-    let none = Reply::default();
-    let scores = outcomes.iter().map(|outcome| {
-        let reply = outcome.others.get(name).unwrap_or(&none);
-        let services = Vec::from_iter(reply.ranking.iter().map(|(service, _)| service.clone()));
-        let cut = || cut.map(|cut| cut.blamed(&reply.ranking)).unwrap_or_default();
-        let blamed = reply.blamed.clone().unwrap_or_else(cut);
-        score(outcome.truth.sets(), &blamed, &services)
-    });
-    Method { cut, settings: String::new(), scores: scores.collect() }
-}
-
-/// A share with its 95 % interval by Wilson (1927).
-pub fn wilson(right: usize, of: usize) -> (f64, f64, f64) {
-    if of == 0 {
-        return (f64::NAN, 0.0, 1.0);
-    }
-    let (n, p) = (of as f64, right as f64 / of as f64);
-    let middle = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    (p, (middle - half).max(0.0), (middle + half).min(1.0))
-}
-
-fn percent(right: usize, of: usize) -> String {
-    if of == 0 { "–".to_owned() } else { format!("{:.0} %", 100.0 * right as f64 / of as f64) }
-}
-
-fn count(scores: &[Score], is: impl Fn(&Score) -> bool) -> usize {
-    scores.iter().filter(|score| is(score)).count()
-}
-
-/// Mean of a rank figure over the cases that have one.
-fn mean(scores: &[Score], of: fn((f64, f64)) -> f64) -> String {
-    let known = Vec::from_iter(scores.iter().filter_map(|score| score.ranked.map(of)));
-    if known.is_empty() {
-        "–".to_owned()
-    } else {
-        format!("{:.2}", known.iter().sum::<f64>() / known.len() as f64)
     }
 }
 
 /// A row of the table of methods.
 fn row(f: &mut fmt::Formatter<'_>, app: &str, name: &str, method: &Method) -> fmt::Result {
     let scores = &method.scores;
-    let (share, low, high) = wilson(count(scores, |s| s.exact), scores.len());
     let found = scores.iter().map(|score| score.found).sum();
     let resources = scores.iter().map(|score| score.resources).sum();
     let nodes = Vec::from_iter(scores.iter().filter_map(|score| score.node));
@@ -125,14 +73,14 @@ fn row(f: &mut fmt::Formatter<'_>, app: &str, name: &str, method: &Method) -> fm
         "| `{app}` | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         name,
         scores.len(),
-        of_product(format!("{:.0} % [{:.0}–{:.0}]", 100.0 * share, 100.0 * low, 100.0 * high)),
+        of_product(interval(count(scores, |s| s.exact), scores.len())),
         percent(count(scores, |s| s.services), scores.len()),
         percent(count(scores, |s| s.missed > 0), scores.len()),
         percent(count(scores, |s| s.wrong > 0), scores.len()),
         of_product(percent(resources, found)),
         of_product(percent(nodes.iter().filter(|named| **named).count(), nodes.len())),
-        mean(scores, |(first, _)| first),
-        mean(scores, |(_, three)| three),
+        ranked(scores, |(first, _)| first),
+        ranked(scores, |(_, three)| three),
     )
 }
 
@@ -278,20 +226,5 @@ impl fmt::Display for Accuracy {
             kinds(VerdictKind::Unsure),
             kinds(VerdictKind::Unresolved),
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wilson_intervals_are_those_of_the_books() {
-        // Newcombe (1998), table I: 15 of 148 and 0 of 20.
-        let (share, low, high) = wilson(15, 148);
-        assert!((share - 0.1014).abs() < 1e-4 && (low - 0.0624).abs() < 2e-4 && (high - 0.1605).abs() < 2e-4);
-        let (_, low, high) = wilson(0, 20);
-        assert!(low == 0.0 && (high - 0.1611).abs() < 2e-4);
-        assert_eq!((wilson(0, 0).1, wilson(0, 0).2), (0.0, 1.0));
     }
 }

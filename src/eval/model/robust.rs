@@ -4,7 +4,8 @@
 //! Everything is lived through again under each condition, from the day of history on: the same incidents
 //! in the same application, seen by another monitoring.
 
-use std::fmt::Write as _;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -13,10 +14,11 @@ use tokio::runtime::Handle;
 use super::EvalError;
 use super::case::Case;
 use super::ground::{Conditions, END_S, Ground, HISTORY_S, moment};
-use super::report::wilson;
-use super::run::{Plan, Tell, ground_under};
+use super::run::{Plan, Tell, each_case, ground_under};
 use super::score::{Score, named, score};
-use crate::domain::{Column, NoProgress, Verdict, VerdictKind};
+use super::share::{interval, percent};
+use crate::domain::{Column, Verdict, VerdictKind};
+use crate::engine::Learned;
 
 /// Share of the services' metrics that are missing under one of the conditions.
 const MISSING: f64 = 0.3;
@@ -83,32 +85,45 @@ pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Robust,
     for flaw in FLAWS {
         tell.say(flaw.what);
         let ground = ground_under(plan, (flaw.conditions)(Conditions::default()), runtime, tell)?;
-        let mut condition = Condition { what: flaw.what, unsure: 0, scores: Vec::new() };
-        for index in 0..plan.cases as u64 {
-            let case = Case::open(&ground, plan.seed + index)?;
-            let verdict =
-                if flaw.missing > 0.0 { without(&ground, &case, flaw.missing)? } else { case.ask()?.0 };
-            let score = score(case.truth.sets(), &named(&verdict), &[]);
-            condition.unsure += usize::from(verdict.kind == VerdictKind::Unsure && !score.exact);
-            condition.scores.push(score);
-            tell.case();
-        }
-        conditions.push(condition);
+        let lacks = |column: &Column| lacks(column, flaw.missing);
+        let learned = match flaw.missing > 0.0 {
+            true => Some(learn_without(&ground, lacks)?),
+            false => None,
+        };
+        let answers = each_case(plan, &ground, tell, |case| {
+            let verdict = match &learned {
+                Some(learned) => ask_without(case, learned, lacks)?,
+                None => case.ask()?.0,
+            };
+            Ok((verdict.kind, score(case.truth.sets(), &named(&verdict), &[])))
+        })?;
+        let is_unsure = |(kind, score): &&(VerdictKind, Score)| *kind == VerdictKind::Unsure && !score.exact;
+        conditions.push(Condition {
+            what: flaw.what,
+            unsure: answers.iter().filter(is_unsure).count(),
+            scores: answers.into_iter().map(|(_, score)| score).collect(),
+        });
     }
     Ok(Robust { app: plan.app.name.to_string(), split: plan.split(), conditions })
 }
 
-/// The verdict where a share of the metrics was never exported.
-fn without(ground: &Ground, case: &Case, share: f64) -> Result<Verdict, EvalError> {
-    let lacks = |column: &Column| lacks(column, share);
-    let failed = |source| ground.failed("metrics missing", source);
-    let (engine, mut picture) = case.picture()?;
-    let slo = engine.slo(None).map_err(failed)?.clone();
+/// The model where some metrics were never exported.
+fn learn_without(ground: &Ground, lacks: impl Fn(&Column) -> bool) -> Result<Arc<Learned>, EvalError> {
+    let engine = ground.engine(&ground.folder.join("cache"))?;
     let after = moment(END_S - HISTORY_S.cast_signed());
-    let learned = engine.learn_between(after, moment(END_S), lacks, None);
-    let learned = ground.runtime.block_on(learned).map_err(failed)?;
+    let learned = ground.runtime.block_on(engine.learn_between(after, moment(END_S), lacks, None));
+    learned.map_err(|source| ground.failed("metrics missing", source))
+}
+
+/// Its verdict.
+fn ask_without(
+    case: &Case,
+    learned: &Learned,
+    lacks: impl Fn(&Column) -> bool,
+) -> Result<Verdict, EvalError> {
+    let (engine, mut picture) = case.picture()?;
     picture.frame.columns.retain(|column, _| !lacks(column));
-    engine.answer(&slo, &picture, &learned, &NoProgress).map_err(failed)
+    case.answer(&engine, &picture, learned)
 }
 
 /// Whether nobody exports this metric: the same ones each time.
@@ -119,28 +134,41 @@ fn lacks(column: &Column, share: f64) -> bool {
 }
 
 /// The conditions as a table.
-pub fn table(all: &[Robust]) -> String {
-    let mut text = String::from(
-        "| application | condition | exact [95 %] | services | unsure instead of wrong |\n|---|---|--:|--:|--:|\n",
-    );
-    for robust in all {
-        for condition in &robust.conditions {
-            let of = condition.scores.len();
-            let count = |which: fn(&Score) -> bool| condition.scores.iter().filter(|s| which(s)).count();
-            let (share, low, high) = wilson(count(|score| score.exact), of);
-            // Writing to a string does not fail.
-            let _ = writeln!(
-                text,
-                "| `{}` | {} | {:.0} % [{:.0}–{:.0}] | {:.0} % | {:.0} % |",
-                robust.app,
-                condition.what,
-                100.0 * share,
-                100.0 * low,
-                100.0 * high,
-                100.0 * count(|score| score.services) as f64 / of.max(1) as f64,
-                100.0 * condition.unsure as f64 / of.max(1) as f64,
-            );
+pub fn table(all: &[Robust]) -> impl fmt::Display + '_ {
+    fmt::from_fn(move |f| {
+        writeln!(f, "| application | condition | exact [95 %] | services | unsure instead of wrong |")?;
+        writeln!(f, "|---|---|--:|--:|--:|")?;
+        for (app, condition) in
+            all.iter().flat_map(|robust| robust.conditions.iter().map(|c| (&robust.app, c)))
+        {
+            let Condition { what, unsure, scores } = condition;
+            let of = scores.len();
+            let count = |which: fn(&Score) -> bool| scores.iter().filter(|score| which(score)).count();
+            let (exact, services) = (count(|score| score.exact), count(|score| score.services));
+            let (exact, services) = (interval(exact, of), percent(services, of));
+            writeln!(f, "| `{app}` | {what} | {exact} | {services} | {} |", percent(*unsure, of))?;
         }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Clean, Entity, Pool, Quantile, Rpc, ServiceName, Side, Stat};
+
+    #[test]
+    fn about_a_share_of_the_metrics_is_missing_and_no_latency() {
+        let metric = |i: usize| Column::Metric {
+            entity: Entity::Service(ServiceName::new(&format!("service-{i}"))),
+            feature: Clean::new("cpu_usage"),
+            pool: Pool::Mean,
+        };
+        let missing = (0..1_000).filter(|i| lacks(&metric(*i), MISSING)).count();
+        assert!((250..350).contains(&missing), "{missing}");
+        assert!((0..1_000).all(|i| !lacks(&metric(i), 0.0)));
+        let rpc = Rpc::served_by(&ServiceName::new("web"));
+        let latency = Column::Latency { rpc, side: Side::Server, stat: Stat::Quantile(Quantile(990)) };
+        assert!(!lacks(&latency, 1.0));
     }
-    text
 }

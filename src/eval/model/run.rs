@@ -90,15 +90,27 @@ pub struct Outcome {
 pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Accuracy, EvalError> {
     let ground = ground_of(plan, runtime, tell)?;
     let others = Others::new(&ground, plan, runtime, tell)?;
-    tell.say("cases");
     tell.cases(plan.cases);
-    let outcomes = each(plan.cases, plan.threads, |index| {
-        let case = Case::open(&ground, plan.seed + index as u64)?;
-        let outcome = ask(&case, &others)?;
-        tell.case();
-        Ok::<_, EvalError>(outcome)
-    })?;
+    let outcomes = each_case(plan, &ground, tell, |case| ask(case, &others))?;
     Ok(Accuracy::new(plan, others.settings(), outcomes))
+}
+
+/// What `ask` makes of each case of `plan` on `ground`, on several threads, in order.
+///
+/// # Errors
+/// The first of `ask`, or a case could not be made.
+pub fn each_case<T: Send>(
+    plan: &Plan,
+    ground: &Ground,
+    tell: &dyn Tell,
+    ask: impl Fn(&Case) -> Result<T, EvalError> + Sync,
+) -> Result<Vec<T>, EvalError> {
+    tell.say("cases");
+    each(plan.cases, plan.threads, |index| {
+        let answer = ask(&Case::open(ground, plan.seed + index as u64)?)?;
+        tell.case();
+        Ok(answer)
+    })
 }
 
 /// The ground of a plan's cases.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
@@ -12,8 +13,10 @@ use super::EvalError;
 use super::calibration::{Prediction, as_measured, predictions_table};
 use super::case::{Case, TIMING};
 use super::ground::{Ground, write};
-use super::run::{Plan, Tell, ground_of};
+use super::run::{Plan, Tell, each_case, ground_of};
+use super::share::percent;
 use crate::domain::{Lever, Move, NoProgress, Resource, ServiceName};
+use crate::lab::scenario::{FIRST_DISTRACTOR, word};
 use crate::lab::sim::{Change, SECOND};
 use crate::lab::truth::Blame;
 
@@ -32,9 +35,20 @@ pub enum Kind {
     Replicas,
 }
 
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU limit",
+            Self::Replicas => "replicas",
+        }
+    }
+}
+
 /// One amount of one kind for one service in one incident.
 #[derive(Clone, Debug, Serialize)]
 pub struct Amount {
+    /// Kind of the fault that the service lacks CPU for.
+    pub broke: String,
     /// What is made larger.
     pub kind: Kind,
     /// By which factor.
@@ -61,18 +75,14 @@ pub struct Sizing {
 pub fn measure(plan: &Plan, runtime: &Handle, tell: &dyn Tell) -> Result<Sizing, EvalError> {
     let ground = ground_of(plan, runtime, tell)?;
     tell.cases(plan.cases);
-    let mut amounts = Vec::new();
-    for index in 0..plan.cases as u64 {
-        let case = Case::open(&ground, plan.seed + index)?;
-        amounts.extend(of_case(&ground, &case)?);
-        tell.case();
-    }
+    let amounts = each_case(plan, &ground, tell, |case| of_case(&ground, case))?.concat();
     Ok(Sizing { app: plan.app.name.to_string(), split: plan.split(), amounts })
 }
 
 /// What can be tried: the move, and the change in the lab.
 struct Trial {
     service: String,
+    broke: String,
     kind: Kind,
     factor: f64,
     lever: Lever,
@@ -87,8 +97,9 @@ fn trials(ground: &Ground, case: &Case) -> Vec<Trial> {
         let Some(id) = ground.app.service(&blame.cause.service) else { continue };
         let service = &ground.app.services[id];
         let name = || blame.cause.service.clone();
+        let broke = || broke(case, &blame.cause.service);
         let mut add = |kind, factor, lever, change| {
-            trials.push(Trial { service: name(), kind, factor, lever, change });
+            trials.push(Trial { service: name(), broke: broke(), kind, factor, lever, change });
         };
         for factor in FACTORS {
             if let Some(from) = service.cpu_limit {
@@ -115,6 +126,13 @@ fn trials(ground: &Ground, case: &Case) -> Vec<Trial> {
     trials
 }
 
+/// The kinds of the faults at a service.
+fn broke(case: &Case, service: &str) -> String {
+    let here = case.truth.faults.iter().filter(|fault| fault.id < FIRST_DISTRACTOR);
+    let here = here.filter(|fault| fault.kind.service() == Some(service));
+    Vec::from_iter(here.map(|fault| word(&fault.kind))).join(" and ")
+}
+
 fn of_case(ground: &Ground, case: &Case) -> Result<Vec<Amount>, EvalError> {
     let trials = trials(ground, case);
     if trials.is_empty() {
@@ -123,7 +141,7 @@ fn of_case(ground: &Ground, case: &Case) -> Result<Vec<Amount>, EvalError> {
     let failed = |source| ground.failed(&format!("incident {}", case.truth.seed), source);
     let (engine, picture) = case.picture()?;
     let slo = engine.slo(None).map_err(failed)?.clone();
-    let learned = ground.runtime.block_on(engine.learn(case.at(), false, std::sync::Arc::new(NoProgress)));
+    let learned = ground.runtime.block_on(engine.learn(case.at(), false, Arc::new(NoProgress)));
     let learned = learned.map_err(failed)?;
     let of = |trial: &Trial| vec![Move { service: ServiceName::new(&trial.service), lever: trial.lever }];
     let changes = Vec::from_iter(trials.iter().map(of));
@@ -151,6 +169,7 @@ fn of_case(ground: &Ground, case: &Case) -> Result<Vec<Amount>, EvalError> {
             }
         };
         amounts.push(Amount {
+            broke: trial.broke,
             kind: trial.kind,
             factor: trial.factor,
             prediction: Prediction {
@@ -182,11 +201,12 @@ struct Sized {
     rightly_none: usize,
 }
 
-fn sized<'a>(amounts: impl Iterator<Item = &'a Amount>) -> BTreeMap<Kind, Sized> {
-    let mut groups: BTreeMap<(Kind, u64, &str), Vec<&Amount>> = BTreeMap::new();
-    for amount in amounts {
+/// Of amounts with the application that they are of.
+fn sized<'a>(amounts: impl Iterator<Item = (&'a str, &'a Amount)>) -> BTreeMap<Kind, Sized> {
+    let mut groups: BTreeMap<(Kind, &str, u64, &str), Vec<&Amount>> = BTreeMap::new();
+    for (app, amount) in amounts {
         let Prediction { seed, service, .. } = &amount.prediction;
-        groups.entry((amount.kind, *seed, service)).or_default().push(amount);
+        groups.entry((amount.kind, app, *seed, service)).or_default().push(amount);
     }
     let mut by_kind: BTreeMap<Kind, Sized> = BTreeMap::new();
     for ((kind, ..), mut group) in groups {
@@ -218,17 +238,31 @@ pub fn table(all: &[Sizing]) -> impl fmt::Display + '_ {
             f,
             "\n| what grows | services short of CPU | proposed | of these sufficient | and the smallest | none proposed, and none suffices |\n|---|--:|--:|--:|--:|--:|"
         )?;
-        for (kind, s) in sized(all.iter().flat_map(|sizing| &sizing.amounts)) {
-            let what = match kind {
-                Kind::Cpu => "CPU limit",
-                Kind::Replicas => "replicas",
-            };
+        let amounts = || all.iter().flat_map(|s| s.amounts.iter().map(|amount| (s.app.as_str(), amount)));
+        for (kind, s) in sized(amounts()) {
+            let what = kind.word();
             let Sized { asked, proposed, suffices, smallest, rightly_none } = s;
             let none = asked - proposed;
             writeln!(
                 f,
                 "| {what} | {asked} | {proposed} | {suffices} | {smallest} | {rightly_none} of {none} |"
             )?;
+        }
+        writeln!(
+            f,
+            "\n| what broke | what grows | predictions | within the 90 % interval | P(SLO met) at least a half | of these met |\n|---|---|--:|--:|--:|--:|"
+        )?;
+        let mut by_fault: BTreeMap<(&str, Kind), Vec<&Prediction>> = BTreeMap::new();
+        for (_, Amount { broke, kind, prediction, .. }) in amounts() {
+            by_fault.entry((broke, *kind)).or_default().push(prediction);
+        }
+        for ((broke, kind), predictions) in by_fault {
+            let count = |is: fn(&Prediction) -> bool| predictions.iter().filter(|p| is(p)).count();
+            let within = percent(count(Prediction::holds), predictions.len());
+            let proposed = count(|p| p.p_met >= PROPOSED);
+            let met = count(|p| p.p_met >= PROPOSED && p.met);
+            let (what, of) = (kind.word(), predictions.len());
+            writeln!(f, "| {broke} | {what} | {of} | {within} | {proposed} | {met} |")?;
         }
         Ok(())
     })
@@ -248,7 +282,7 @@ mod tests {
             true_ms: 90.0,
             met,
         };
-        Amount { kind: Kind::Cpu, factor, prediction }
+        Amount { broke: "cpu-hog".to_owned(), kind: Kind::Cpu, factor, prediction }
     }
 
     #[test]
@@ -266,7 +300,7 @@ mod tests {
             amount(4, 1.5, 0.6, false),
             amount(4, 2.0, 0.9, true),
         ];
-        let sized = sized(amounts.iter().rev());
+        let sized = sized(amounts.iter().rev().map(|amount| ("hotel", amount)));
         let expected = Sized { asked: 4, proposed: 3, suffices: 2, smallest: 1, rightly_none: 1 };
         assert_eq!(sized.get(&Kind::Cpu), Some(&expected));
     }

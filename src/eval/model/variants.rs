@@ -167,24 +167,8 @@ fn added(name: &str, kind: Kind) -> ServiceFile {
 
 /// A call of a service that is added, and calls nobody.
 fn asked(name: &str) -> CallFile {
-    CallFile {
-        service: name.to_owned(),
-        transport: None,
-        client_span: Some(format!("{name}_client")),
-        server_spans: Vec::new(),
-        quirk: Default::default(),
-        chance: Default::default(),
-        repeat: Default::default(),
-        cpu: DemandFile { mean_us: ADDED_CPU_US, cv: ADDED_CV },
-        disk: None,
-        bytes: None,
-        awaited: true,
-        optional: false,
-        timeout_ms: None,
-        retries: 0,
-        stages: Vec::new(),
-        note: None,
-    }
+    let client_span = Some(format!("{name}_client"));
+    CallFile { client_span, ..CallFile::new(name, DemandFile { mean_us: ADDED_CPU_US, cv: ADDED_CV }) }
 }
 
 /// `call`, made through a service that is added.

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tokio::runtime::Handle;
-
 use super::figure::{Content, Drawing, Estimate, Figure, Panel, Scale, Table, cell};
-use super::run::{Unit, fill};
+use super::run::{Unit, Work, fill};
 use super::{Ledger, PaperError, Settings};
-use crate::eval::model::Tell;
 use crate::eval::model::calibration::{BINS, Prediction, of_case};
 use crate::eval::model::case::Case;
 use crate::eval::model::run::ground_of;
@@ -36,12 +33,8 @@ pub fn units(settings: &Settings) -> Vec<Unit> {
 ///
 /// # Errors
 /// The lab or the engine failed.
-pub fn measure(
-    settings: &Settings,
-    ledger: &Ledger,
-    runtime: &Handle,
-    tell: &dyn Tell,
-) -> Result<(), PaperError> {
+pub fn measure(work: Work<'_>) -> Result<(), PaperError> {
+    let Work { settings, ledger, runtime, tell } = work;
     for app in &settings.apps {
         let keys = keys(settings, app);
         if keys.iter().all(|key| ledger.knows(key)) {
@@ -85,7 +78,7 @@ type Place = (&'static str, fn(&Prediction) -> bool);
 
 /// Whether the truth lies within, above or below the predicted interval.
 const PLACES: [Place; 3] = [
-    ("within the 90 % interval", |p| (p.predicted_ms.1..=p.predicted_ms.2).contains(&p.true_ms)),
+    ("within the 90 % interval", Prediction::holds),
     ("above it", |p| p.true_ms > p.predicted_ms.2),
     ("below it", |p| p.true_ms < p.predicted_ms.1),
 ];

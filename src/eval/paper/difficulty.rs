@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::figure::{Content, Drawing, Estimate, Figure, Panel, Scale, Table, cell};
-use super::run::{Unit, fill};
+use super::run::{Unit, Work, fill};
 use super::{Ledger, PaperError, Settings};
 use crate::baselines::Rule;
 use crate::eval::difficulty::{self, Plan};
-use crate::eval::model::Tell;
 use crate::eval::model::run::HELD_BACK;
+use crate::eval::model::share::interval;
 use crate::lab::app::Application;
 
 /// Raised when scenarios are drawn or judged in another way.
@@ -40,7 +40,8 @@ pub fn units(settings: &Settings) -> Vec<Unit> {
 ///
 /// # Errors
 /// The lab failed.
-pub fn measure(settings: &Settings, ledger: &Ledger, tell: &dyn Tell) -> Result<(), PaperError> {
+pub fn measure(work: Work<'_>) -> Result<(), PaperError> {
+    let Work { settings, ledger, tell, .. } = work;
     for app in &settings.apps {
         fill(&[key(settings, app)], 1, ledger, tell, |_| {
             tell.say(&format!("simple rules on {}", app.name));
@@ -70,8 +71,7 @@ pub fn figure(settings: &Settings, ledger: &Ledger) -> Option<Figure> {
     let mut data = Table::new(&["application", "rule", "scenarios", "right", "share", "low", "high"]);
     for (app, found) in &found {
         let shares = rules.iter().map(|rule| {
-            let Some(s) = share(found, rule) else { return "–".to_owned() };
-            format!("{:.0} % [{:.0}–{:.0}]", 100.0 * s.value, 100.0 * s.low, 100.0 * s.high)
+            found.right.get(rule).map_or_else(|| "–".to_owned(), |right| interval(*right, found.of))
         });
         table.row([cell(app), cell(found.of)].into_iter().chain(shares));
         for (rule, right) in &found.right {

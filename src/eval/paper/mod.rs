@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use super::model::EvalError;
 pub use figure::{Figure, PlotError};
 pub use ledger::Ledger;
-pub use run::{estimate, figures, measure, prefixes, words, write};
+pub use run::{Work, estimate, figures, measure, prefixes, words, write};
 pub use settings::{Settings, Topic};
 
 /// Why an evaluation stopped.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 
 use super::figure::{Content, Drawing, Estimate, Figure, Panel, Scale, Table, cell};
-use super::run::{Unit, fill};
+use super::run::{Unit, Work, fill};
 use super::{Ledger, PaperError, Settings};
 use crate::eval::model::current::{self, Trial};
 use crate::eval::model::run::Plan;
+use crate::eval::model::share::{interval, percent};
 use crate::eval::model::variants::{APP, SCENARIOS};
 use crate::eval::model::{EvalError, Tell};
 use crate::lab::app;
@@ -77,12 +77,8 @@ pub fn units(settings: &Settings) -> Vec<Unit> {
 ///
 /// # Errors
 /// The lab or the engine failed.
-pub fn measure(
-    settings: &Settings,
-    ledger: &Ledger,
-    runtime: &Handle,
-    tell: &dyn Tell,
-) -> Result<(), PaperError> {
+pub fn measure(work: Work<'_>) -> Result<(), PaperError> {
+    let Work { settings, ledger, runtime, tell } = work;
     fill(&[key(settings)], 1, ledger, tell, |_| {
         let app = app::open(APP).map_err(|error| EvalError::from(StageError::App(error)))?;
         let plan = Plan { cases: cases(settings), ..settings.plan(&app.into()) };
@@ -122,14 +118,13 @@ pub fn figure(settings: &Settings, ledger: &Ledger) -> Option<Figure> {
         Table::new(&["change", "model", "minutes", "incidents", "exact", "services", "unsure", "training_s"]);
     for model in &changes.models {
         let times = (model.seconds > 0.0).then(|| changes.scratch_s / model.seconds);
-        let percent = |many: usize| format!("{:.0} %", 100.0 * many as f64 / model.of.max(1) as f64);
         table.row([
             cell(&model.scenario),
             cell(&model.way),
             cell(model.minutes),
             interval(model.exact, model.of),
-            percent(model.services),
-            percent(model.unsure),
+            percent(model.services, model.of),
+            percent(model.unsure, model.of),
             format!("{:.1}", model.seconds),
             times.map_or_else(|| "–".to_owned(), |times| format!("{times:.1}")),
         ]);
@@ -154,13 +149,6 @@ pub fn figure(settings: &Settings, ledger: &Ledger) -> Option<Figure> {
         data,
         drawing: drawing(&changes),
     })
-}
-
-fn interval(right: usize, of: usize) -> String {
-    Estimate::share(right, of).map_or_else(
-        || "–".to_owned(),
-        |s| format!("{:.0} % [{:.0}–{:.0}]", 100.0 * s.value, 100.0 * s.low, 100.0 * s.high),
-    )
 }
 
 /// A panel for each time after the change: groups are changes, bars are ways.

@@ -71,27 +71,32 @@ pub fn estimate(settings: &Settings, ledger: &Ledger) -> Estimate {
     left
 }
 
-/// Measures what is missing. `tell` hears of every unit that is done.
+/// What is to be measured, where it is kept, and with what.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    /// What to measure.
+    pub settings: &'a Settings,
+    /// Where results are kept.
+    pub ledger: &'a Ledger,
+    /// Runs the engine's tasks.
+    pub runtime: &'a Handle,
+    /// Hears of every unit that is done.
+    pub tell: &'a dyn Tell,
+}
+
+/// Measures what is missing.
 ///
 /// # Errors
 /// The lab or the engine failed, or a file cannot be written.
-pub fn measure(
-    settings: &Settings,
-    ledger: &Ledger,
-    runtime: &Handle,
-    tell: &dyn Tell,
-) -> Result<(), PaperError> {
-    for topic in &settings.topics {
-        match topic {
-            Topic::Accuracy => accuracy::measure(settings, ledger, runtime, tell)?,
-            Topic::Actuation => actuation::measure(settings, ledger, runtime, tell)?,
-            Topic::Calibration => calibration::measure(settings, ledger, runtime, tell)?,
-            Topic::Difficulty => difficulty::measure(settings, ledger, tell)?,
-            Topic::Retraining => retraining::measure(settings, ledger, runtime, tell)?,
-            Topic::Sensitivity => sensitivity::measure(settings, ledger, runtime, tell)?,
-        }
-    }
-    Ok(())
+pub fn measure(work: Work<'_>) -> Result<(), PaperError> {
+    work.settings.topics.iter().try_for_each(|topic| match topic {
+        Topic::Accuracy => accuracy::measure(work),
+        Topic::Actuation => actuation::measure(work),
+        Topic::Calibration => calibration::measure(work),
+        Topic::Difficulty => difficulty::measure(work),
+        Topic::Retraining => retraining::measure(work),
+        Topic::Sensitivity => sensitivity::measure(work),
+    })
 }
 
 /// The figures of what was measured.

@@ -1,14 +1,13 @@
 //! Sensitivity: what is left of the accuracy where the application is measured badly.
 
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 
 use super::figure::{Content, Drawing, Estimate, Figure, Panel, Scale, Table, cell};
 use super::retraining::Muted;
-use super::run::{Unit, fill};
+use super::run::{Unit, Work, fill};
 use super::{Ledger, PaperError, Settings};
-use crate::eval::model::Tell;
 use crate::eval::model::robust;
+use crate::eval::model::share::{interval, percent};
 use crate::lab::app::Application;
 
 /// Raised when conditions or scores change.
@@ -42,12 +41,8 @@ pub fn units(settings: &Settings) -> Vec<Unit> {
 ///
 /// # Errors
 /// The lab or the engine failed.
-pub fn measure(
-    settings: &Settings,
-    ledger: &Ledger,
-    runtime: &Handle,
-    tell: &dyn Tell,
-) -> Result<(), PaperError> {
+pub fn measure(work: Work<'_>) -> Result<(), PaperError> {
+    let Work { settings, ledger, runtime, tell } = work;
     for app in &settings.apps {
         fill(&[key(settings, app)], 1, ledger, tell, |_| {
             let measured = robust::measure(&settings.plan(app), runtime, &Muted(tell))?;
@@ -79,12 +74,13 @@ pub fn figure(settings: &Settings, ledger: &Ledger) -> Option<Figure> {
     for (app, conditions) in &known {
         let share = |c: &Condition| Estimate::share(c.exact, c.of);
         for c in conditions {
-            let percent = |many: usize| format!("{:.0} %", 100.0 * many as f64 / c.of.max(1) as f64);
-            let exact = share(c).map_or_else(
-                || "–".to_owned(),
-                |s| format!("{:.0} % [{:.0}–{:.0}]", 100.0 * s.value, 100.0 * s.low, 100.0 * s.high),
-            );
-            table.row([cell(app), cell(&c.what), exact, percent(c.services), percent(c.unsure)]);
+            table.row([
+                cell(app),
+                cell(&c.what),
+                interval(c.exact, c.of),
+                percent(c.services, c.of),
+                percent(c.unsure, c.of),
+            ]);
             data.row([cell(app), cell(&c.what), cell(c.of), cell(c.exact), cell(c.services), cell(c.unsure)]);
         }
         panels.push(Panel {

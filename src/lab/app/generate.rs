@@ -6,10 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::Kind;
-use super::file::{
-    AppFile, CallFile, ChanceFile, DemandFile, FlowFile, RepeatFile, ServiceFile, Settings, Step,
-};
-use super::{SpanQuirk, Transport};
+use super::Transport;
+use super::file::{AppFile, CallFile, DemandFile, FlowFile, ServiceFile, Settings, Step};
 
 /// Fewest and most services.
 pub const LENGTHS: std::ops::RangeInclusive<usize> = 2..=64;
@@ -54,22 +52,11 @@ fn fanout(name: &str, services: usize) -> AppFile {
 
 fn call(service: &str, stages: Vec<Vec<Step>>) -> CallFile {
     CallFile {
-        service: service.to_owned(),
         transport: Some(Transport::Thrift),
         client_span: Some(format!("{service}_client")),
         server_spans: vec![format!("{service}_server")],
-        quirk: SpanQuirk::None,
-        chance: ChanceFile::Always,
-        repeat: RepeatFile::Once,
-        cpu: DemandFile { mean_us: CPU_US.1, cv: 1.0 },
-        disk: None,
-        bytes: None,
-        awaited: true,
-        optional: false,
-        timeout_ms: None,
-        retries: 0,
-        note: None,
         stages,
+        ..CallFile::new(service, DemandFile { mean_us: CPU_US.1, cv: 1.0 })
     }
 }
 

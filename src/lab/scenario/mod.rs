@@ -46,7 +46,7 @@ const HARMLESS: f64 = 0.9;
 /// So many distractors show in counters that otherwise stand still.
 const LOUD: u64 = 2;
 /// Id of the first distractor; incidents count from 1.
-const FIRST_DISTRACTOR: u64 = 100;
+pub const FIRST_DISTRACTOR: u64 = 100;
 /// Day of the simulation in seconds.
 const DAY_S: u64 = 86_400;
 

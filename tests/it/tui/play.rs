@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sagetop::domain::*;
-use sagetop::engine::{EngineEvent, Request};
-use sagetop::tui::effect::Effect;
+use sagetop::engine::EngineEvent;
 use sagetop::tui::pace::next_change;
 
 use super::driver::Driver;
 use super::fixture;
+use super::timeline::travels;
 
 fn ago(minutes: u64) -> Timestamp {
     fixture::now().checked_sub(Duration::from_secs(60 * minutes)).unwrap()
@@ -20,14 +20,6 @@ fn past(at: Timestamp, version: u64, change: impl FnOnce(&mut Vec<SloStatus>)) -
     (snapshot.at, snapshot.frozen, snapshot.version) = (at, true, version);
     change(&mut snapshot.slos);
     EngineEvent::Snapshot(Arc::new(snapshot))
-}
-
-fn travels(driver: &Driver) -> Vec<Option<Timestamp>> {
-    let asked = driver.effects.iter().filter_map(|effect| match effect {
-        Effect::Ask(Request::At(at)) => Some(*at),
-        _ => None,
-    });
-    asked.collect()
 }
 
 /// Ten minutes ago, with the playing begun.

@@ -54,7 +54,8 @@ fn past(at: Timestamp, version: u64) -> EngineEvent {
     EngineEvent::Snapshot(Arc::new(snapshot))
 }
 
-fn travels(driver: &Driver) -> Vec<Option<Timestamp>> {
+/// The moments that were asked for.
+pub fn travels(driver: &Driver) -> Vec<Option<Timestamp>> {
     let asked = driver.effects.iter().filter_map(|effect| match effect {
         Effect::Ask(Request::At(at)) => Some(*at),
         _ => None,

@@ -3,20 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Replies, Truth, known};
-use crate::eval::model::others::{Cut, Reply};
+use crate::eval::model::others::{Judged, Reply, judge};
 use crate::eval::model::report::PRODUCT;
-use crate::eval::model::score::{Named, Score, score};
+use crate::eval::model::score::{Score, score};
 use crate::eval::paper::figure::Estimate;
 use crate::eval::paper::published::Published;
 use crate::eval::paper::{Ledger, Settings};
-
-/// The scores of a method on an application, and how its ranking became blame.
-pub struct Judged {
-    /// Incident by incident.
-    pub scores: Vec<Score>,
-    /// How; `None` for methods that blame by themselves.
-    pub cut: Option<Cut>,
-}
 
 /// By application, then by method.
 pub type Scores = BTreeMap<String, BTreeMap<String, Judged>>;
@@ -32,33 +24,15 @@ pub fn scores(settings: &Settings, ledger: &Ledger) -> Scores {
                 by_method.entry(name).or_default().push((truth.clone(), reply));
             }
         }
-        let judged = by_method.into_iter().map(|(name, cases)| (name, best(&cases)));
+        let judge =
+            |cases: &[(Truth, Reply)]| judge(cases.iter().map(|(truth, reply)| (truth.sets.iter(), reply)));
+        let judged = by_method.into_iter().map(|(name, cases)| (name, judge(&cases)));
         let judged = BTreeMap::from_iter(judged);
         if judged.contains_key(PRODUCT) {
             all.insert(app.name.to_string(), judged);
         }
     }
     all
-}
-
-/// A method that only ranks gets its best chance: the cut that is right most often on these very cases.
-fn best(cases: &[(Truth, Reply)]) -> Judged {
-    let judged = |cut: Option<Cut>| {
-        let scores = cases.iter().map(|(truth, reply)| {
-            let services = Vec::from_iter(reply.ranking.iter().map(|(service, _)| service.clone()));
-            let cut = || cut.map(|cut| cut.blamed(&reply.ranking)).unwrap_or_default();
-            let blamed: Vec<Named> = reply.blamed.clone().unwrap_or_else(cut);
-            score(truth.sets.iter(), &blamed, &services)
-        });
-        Judged { scores: scores.collect(), cut }
-    };
-    if cases.iter().all(|(_, reply)| reply.blamed.is_some()) {
-        return judged(None);
-    }
-    let right = |judged: &Judged| judged.scores.iter().filter(|score| score.services).count();
-    let cuts = Cut::all().map(|cut| judged(Some(cut)));
-    cuts.reduce(|best, next| if right(&next) > right(&best) { next } else { best })
-        .unwrap_or(Judged { scores: Vec::new(), cut: None })
 }
 
 /// A measure of an incident's score, what it is called, and what was published of it.
@@ -133,38 +107,4 @@ pub fn words(settings: &Settings, ledger: &Ledger) -> Option<String> {
             behind.join("; ")
         )
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::Resource;
-    use crate::lab::fault::Cause;
-    use crate::lab::truth::Blame;
-
-    fn case(service: &str, ranking: &[(&str, f64)], blamed: Option<&[&str]>) -> (Truth, Reply) {
-        let cause = Cause { service: service.to_owned(), resource: Resource::Cpu };
-        let sets = vec![BTreeSet::from([Blame { cause, node: None }])];
-        let name = |service: &&str| Named { service: (*service).to_owned(), node: None, resource: None };
-        let reply = Reply {
-            ranking: ranking.iter().map(|(service, score)| ((*service).to_owned(), *score)).collect(),
-            blamed: blamed.map(|services| services.iter().map(name).collect()),
-        };
-        (Truth { kind: "cpu-hog".to_owned(), sets }, reply)
-    }
-
-    #[test]
-    fn who_only_ranks_gets_the_best_cut_and_who_blames_is_taken_at_their_word() {
-        let near = [("a", 10.0), ("b", 9.0)];
-        let ranks = [case("a", &near, None), case("a", &[("a", 4.0)], None), case("b", &near, None)];
-        let judged = best(&ranks);
-        // One service: right twice. Two would be right once.
-        assert_eq!(judged.scores.iter().map(|score| score.services).collect::<Vec<_>>(), [true, true, false]);
-        assert_eq!(judged.cut.map(|cut| cut.most), Some(1));
-        let blames = [case("a", &near, Some(&["a", "b"])), case("b", &near, Some(&[]))];
-        let judged = best(&blames);
-        let told = judged.scores.iter().map(|score| (score.services, score.overlooked, score.accused));
-        assert_eq!(told.collect::<Vec<_>>(), [(false, 0, 1), (false, 1, 0)]);
-        assert!(judged.cut.is_none());
-    }
 }

@@ -7,21 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 
 pub use judge::words;
 pub use tables::figure;
 
-use super::run::{Unit, fill};
+use super::run::{Unit, Work, fill};
 use super::{Ledger, PaperError, Settings};
 use crate::baselines;
+use crate::eval::model::EvalError;
 use crate::eval::model::case::Case;
 use crate::eval::model::ground::{Ground, digest};
 use crate::eval::model::others::{Others, Reply};
 use crate::eval::model::report::PRODUCT;
 use crate::eval::model::run::ground_of;
 use crate::eval::model::score::named;
-use crate::eval::model::{EvalError, Tell};
 use crate::lab::app::Application;
 use crate::lab::truth::Blame;
 
@@ -41,10 +40,6 @@ struct Truth {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Replies {
     truth: Truth,
-    /// Whether the objective was violated as the product measures it.
-    violated: bool,
-    /// The kind of the product's verdict; empty for the others.
-    verdict: String,
     by_method: BTreeMap<String, Reply>,
 }
 
@@ -83,22 +78,12 @@ pub fn units(settings: &Settings) -> Vec<Unit> {
 }
 
 /// Asks about every incident that nothing is known of.
-pub fn measure(
-    settings: &Settings,
-    ledger: &Ledger,
-    runtime: &Handle,
-    tell: &dyn Tell,
-) -> Result<(), PaperError> {
-    settings.apps.iter().try_for_each(|app| measure_app(settings, app, ledger, runtime, tell))
+pub fn measure(work: Work<'_>) -> Result<(), PaperError> {
+    work.settings.apps.iter().try_for_each(|app| measure_app(work, app))
 }
 
-fn measure_app(
-    settings: &Settings,
-    app: &Arc<Application>,
-    ledger: &Ledger,
-    runtime: &Handle,
-    tell: &dyn Tell,
-) -> Result<(), PaperError> {
+fn measure_app(work: Work<'_>, app: &Arc<Application>) -> Result<(), PaperError> {
+    let Work { settings, ledger, runtime, tell } = work;
     let keys = all_keys(settings, app);
     if keys.iter().all(|key| ledger.knows(key)) {
         return Ok(());
@@ -118,12 +103,7 @@ fn measure_app(
         let case = Case::open(&ground, seeds[index])?;
         let by_method = others.ask(&case.picture()?.1)?;
         let by_method = by_method.into_iter().map(|(name, reply)| (name, short(reply)));
-        Ok(Replies {
-            truth: truth(&case),
-            violated: true,
-            verdict: String::new(),
-            by_method: by_method.collect(),
-        })
+        Ok(Replies { truth: truth(&case), by_method: by_method.collect() })
     })?;
     ledger_settings(app, &others, ledger)
 }
@@ -156,10 +136,5 @@ fn of_product(ground: &Ground, seed: u64) -> Result<Replies, EvalError> {
     let (verdict, _) = case.ask()?;
     let ranking = verdict.ranking.iter().map(|ranked| (ranked.service.as_str().to_owned(), ranked.score));
     let reply = Reply { ranking: ranking.collect(), blamed: Some(named(&verdict)) };
-    Ok(Replies {
-        truth: truth(&case),
-        violated: verdict.slo.observed_ms.is_some_and(|ms| ms > verdict.slo.objective_ms),
-        verdict: verdict.kind.word().to_owned(),
-        by_method: BTreeMap::from([(PRODUCT.to_owned(), short(reply))]),
-    })
+    Ok(Replies { truth: truth(&case), by_method: BTreeMap::from([(PRODUCT.to_owned(), short(reply))]) })
 }

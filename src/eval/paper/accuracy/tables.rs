@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::judge::{Judged, MEASURES, Scores, by_kind, methods, scores, share, together};
+use super::judge::{MEASURES, Scores, by_kind, methods, scores, share, together};
 use super::settings_key;
+use crate::eval::model::others::Judged;
 use crate::eval::model::report::PRODUCT;
 use crate::eval::model::score::Score;
+use crate::eval::model::share::{self, count, ranked};
 use crate::eval::paper::figure::{Content, Drawing, Estimate, Figure, Panel, Scale, Table, cell};
 use crate::eval::paper::{Ledger, Settings, published};
 
@@ -73,24 +75,19 @@ fn drawing(scores: &Scores, methods: &[String]) -> Drawing {
     }
 }
 
-fn percent(share: Option<Estimate>) -> String {
-    share.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", 100.0 * share.value))
+/// The share of these incidents, and with its interval.
+fn percent(scores: &[Score], is: impl Fn(&Score) -> bool) -> String {
+    share::percent(count(scores, is), scores.len())
 }
 
-fn interval(share: Option<Estimate>) -> String {
-    share.map_or_else(
-        || "–".to_owned(),
-        |s| format!("{:.0} % [{:.0}–{:.0}]", 100.0 * s.value, 100.0 * s.low, 100.0 * s.high),
-    )
+fn interval(scores: &[Score], is: impl Fn(&Score) -> bool) -> String {
+    share::interval(count(scores, is), scores.len())
 }
 
-/// Mean over the incidents in which a service is to blame.
-fn ranked(scores: &[Score], of: fn((f64, f64)) -> f64) -> String {
-    let known = Vec::from_iter(scores.iter().filter_map(|score| score.ranked.map(of)));
-    if known.is_empty() {
-        return "–".to_owned();
-    }
-    format!("{:.2}", known.iter().sum::<f64>() / known.len() as f64)
+/// The share of the causes found whose resource is right.
+fn resources(scores: &[Score]) -> String {
+    let sum = |of: fn(&Score) -> usize| scores.iter().map(of).sum::<usize>();
+    share::percent(sum(|score| score.resources), sum(|score| score.found))
 }
 
 /// All methods: over all applications, and the services on each.
@@ -101,18 +98,21 @@ fn overall(scores: &Scores, methods: &[String]) -> Table {
     let mut table = Table::new(&head);
     for method in methods {
         let all = together(scores, method);
-        let shares = MEASURES.map(|(_, is, _)| share(&all, is));
+        let [right, missed, wrong] = MEASURES.map(|(_, is, _)| is);
         let mut cells = vec![
             cell(method),
             cell(all.len()),
-            interval(shares[0]),
-            percent(shares[1]),
-            percent(shares[2]),
+            interval(&all, right),
+            percent(&all, missed),
+            percent(&all, wrong),
             ranked(&all, |(first, _)| first),
             ranked(&all, |(_, three)| three),
         ];
-        let services = |of: &BTreeMap<String, Judged>| share(&of.get(method)?.scores, |score| score.services);
-        cells.extend(scores.values().map(|of| percent(services(of))));
+        let services = |of: &BTreeMap<String, Judged>| match of.get(method) {
+            Some(judged) => percent(&judged.scores, |score| score.services),
+            None => percent(&[], right),
+        };
+        cells.extend(scores.values().map(services));
         table.row(cells);
     }
     table
@@ -123,14 +123,13 @@ fn by_app(scores: &Scores) -> Table {
     let head = ["application", "exact [95 %]", "services", "missed", "wrong", "resource, of those found"];
     let mut table = Table::new(&head);
     let mut row = |app: &str, own: &[Score]| {
-        let sum = |of: fn(&Score) -> usize| own.iter().map(of).sum::<usize>();
         table.row([
             cell(app),
-            interval(share(own, |score| score.exact)),
-            percent(share(own, |score| score.services)),
-            percent(share(own, |score| score.missed > 0)),
-            percent(share(own, |score| score.wrong > 0)),
-            percent(Estimate::share(sum(|score| score.resources), sum(|score| score.found))),
+            interval(own, |score| score.exact),
+            percent(own, |score| score.services),
+            percent(own, |score| score.missed > 0),
+            percent(own, |score| score.wrong > 0),
+            resources(own),
         ]);
     };
     for (app, judged) in scores {
@@ -166,7 +165,7 @@ fn beside(scores: &Scores, methods: &[String]) -> Table {
             }
             let mut cells = vec![cell(method), cell(known.app.unwrap_or("all"))];
             for (_, is, of_published) in MEASURES {
-                cells.push(percent(share(&here, is)));
+                cells.push(percent(&here, is));
                 let value = of_published(known).map(|value| format!("{:.1} %", 100.0 * value));
                 cells.push(value.unwrap_or_else(|| "–".to_owned()));
             }
@@ -229,7 +228,6 @@ fn kinds(settings: &Settings, ledger: &Ledger) -> Table {
         "resource, of those found",
     ]);
     for (kind, scores) in kinds {
-        let sum = |of: fn(&Score) -> usize| scores.iter().map(of).sum::<usize>();
         table.row([
             kind,
             cell(scores.len()),
@@ -237,7 +235,7 @@ fn kinds(settings: &Settings, ledger: &Ledger) -> Table {
             cell(scores.iter().filter(|score| score.services).count()),
             cell(scores.iter().filter(|score| score.missed > 0).count()),
             cell(scores.iter().filter(|score| score.wrong > 0).count()),
-            percent(Estimate::share(sum(|score| score.resources), sum(|score| score.found))),
+            resources(&scores),
         ]);
     }
     table

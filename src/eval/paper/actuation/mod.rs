@@ -13,18 +13,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use self::drive::{Drive, Driver, Scene, drive};
 use super::figure::{Content, Drawing, Estimate, Figure, Panel, Scale, Table, cell};
-use super::run::{Unit, fill};
+use super::run::{Unit, Work, fill};
 use super::{Ledger, PaperError, Settings};
 use crate::config::Config;
+use crate::eval::model::EvalError;
 use crate::eval::model::ground::Ground;
 use crate::eval::model::others::Others;
 use crate::eval::model::report::PRODUCT;
 use crate::eval::model::run::{HELD_BACK, ground_of};
-use crate::eval::model::{EvalError, Tell};
 use crate::lab::app::Application;
 use crate::lab::scenario::word;
 use crate::lab::sim::{SECOND, Settings as Simulated};
@@ -79,30 +77,20 @@ pub fn units(settings: &Settings) -> Vec<Unit> {
 ///
 /// # Errors
 /// The lab or the engine failed.
-pub fn measure(
-    settings: &Settings,
-    ledger: &Ledger,
-    runtime: &Handle,
-    tell: &dyn Tell,
-) -> Result<(), PaperError> {
+pub fn measure(work: Work<'_>) -> Result<(), PaperError> {
+    let Work { settings, ledger, .. } = work;
     for app in &settings.apps {
         let drivers = drivers();
         let all = (0..settings.trains).flat_map(|train| drivers.iter().map(move |driver| (train, driver)));
         if all.into_iter().any(|(train, driver)| !ledger.knows(&key(app, train, driver))) {
-            measure_app(settings, app, &drivers, ledger, runtime, tell)?;
+            measure_app(work, app, &drivers)?;
         }
     }
     Ok(())
 }
 
-fn measure_app(
-    settings: &Settings,
-    app: &Arc<Application>,
-    drivers: &[Driver],
-    ledger: &Ledger,
-    runtime: &Handle,
-    tell: &dyn Tell,
-) -> Result<(), PaperError> {
+fn measure_app(work: Work<'_>, app: &Arc<Application>, drivers: &[Driver]) -> Result<(), PaperError> {
+    let Work { settings, ledger, runtime, tell } = work;
     let plan = settings.plan(app);
     let mut ground = ground_of(&plan, runtime, tell)?;
     ground.config = attentive(&ground)?;

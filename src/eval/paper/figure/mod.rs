@@ -22,7 +22,7 @@ pub use picture::{PlotError, png, svg};
 pub use table::{Table, cell};
 pub use text::text;
 
-use crate::eval::model::report::wilson;
+use crate::eval::model::share::wilson;
 
 /// A value with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]

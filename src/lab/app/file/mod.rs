@@ -210,6 +210,30 @@ pub struct CallFile {
     pub stages: Vec<Vec<Step>>,
 }
 
+impl CallFile {
+    /// A call that always happens, once, and is waited for; all else is left out.
+    pub fn new(service: &str, cpu: DemandFile) -> Self {
+        Self {
+            service: service.to_owned(),
+            transport: None,
+            client_span: None,
+            server_spans: Vec::new(),
+            quirk: SpanQuirk::None,
+            chance: ChanceFile::Always,
+            repeat: RepeatFile::Once,
+            cpu,
+            disk: None,
+            bytes: None,
+            awaited: true,
+            optional: false,
+            timeout_ms: None,
+            retries: 0,
+            note: None,
+            stages: Vec::new(),
+        }
+    }
+}
+
 /// Whether a call happens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
