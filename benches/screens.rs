@@ -155,7 +155,8 @@ fn first_frame(c: &mut Criterion) {
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let config = format!(
         "[contexts.test.prometheus]\nurl = \"http://127.0.0.1:{port}\"\n[[contexts.test.slo]]\nname = \"p95\"\n\
-         service = \"frontend\"\nquantile = 0.95\nobjective = \"300ms\"\n"
+         service = \"frontend\"\nquantile = 0.95\nobjective = \"300ms\"\n\
+         source = {{ type = \"histogram\", metric = \"http_request_duration_seconds\", unit = \"s\" }}\n"
     );
     std::fs::write(folder.path().join("config.toml"), config).unwrap();
     let mut group = c.benchmark_group("start to first frame");

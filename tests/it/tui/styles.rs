@@ -12,16 +12,16 @@ use super::{doctor, fixture, inspect, timeline};
 
 const SIZE: (u16, u16) = (120, 40);
 
-fn usual(keys: &str) -> Driver {
-    let mut driver = Driver::usual(SIZE.0, SIZE.1);
+fn usual((columns, rows): (u16, u16), keys: &str) -> Driver {
+    let mut driver = Driver::usual(columns, rows);
     driver.engine([fixture::answered(7, fixture::verdict())]);
     driver.press(keys);
     driver
 }
 
 /// Every screen, and what lies over them.
-fn screens() -> Vec<(&'static str, Driver)> {
-    let (w, h) = SIZE;
+pub fn screens(size: (u16, u16)) -> Vec<(&'static str, Driver)> {
+    let (w, h) = size;
     let mut arming = actions(w, h);
     arming.type_keys("A b o u");
     let mut commands = actions(w, h);
@@ -30,10 +30,10 @@ fn screens() -> Vec<(&'static str, Driver)> {
     let mut trace = inspect::service(w, h, false);
     trace.press("e");
     vec![
-        ("slos", usual("1")),
-        ("tree", usual("2 down")),
-        ("graph", usual("2 m l")),
-        ("verdict", usual("3")),
+        ("slos", usual(size, "1")),
+        ("tree", usual(size, "2 down")),
+        ("graph", usual(size, "2 m l")),
+        ("verdict", usual(size, "3")),
         ("service", inspect::service(w, h, false)),
         ("trace", trace),
         ("what-if", inspect::what_if(w, h, false)),
@@ -44,8 +44,8 @@ fn screens() -> Vec<(&'static str, Driver)> {
         ("timeline", timeline::timeline(w, h, false)),
         ("doctor", doctor::doctor(w, h, false)),
         ("log", doctor::log(w, h, false)),
-        ("help", usual("?")),
-        ("palette", usual(": c a r t")),
+        ("help", usual(size, "?")),
+        ("palette", usual(size, ": c a r t")),
     ]
 }
 
@@ -88,7 +88,7 @@ fn runs(buf: &Buffer) -> String {
 
 #[test]
 fn every_screen_in_dark_light_and_mono() {
-    for (screen, driver) in screens() {
+    for (screen, driver) in screens(SIZE) {
         let mut text = String::new();
         for name in ["dark", "light", "mono"] {
             let buf = drawn(&driver, themes(name).current());
