@@ -58,10 +58,11 @@ fn field(c: &Pane<'_>, weight: u8, name: &str, value: String) -> Part {
 /// A backend's line, and its trouble below it.
 fn backend(c: &Pane<'_>, h: &BackendHealth) -> Vec<Line<'static>> {
     let style = c.style(backend_role(h.state));
-    let sign = format!("{} {:<10}", c.symbols.backend(h.state), backend_word(h.state));
+    let sign = format!("{} {}", c.symbols.backend(h.state), backend_word(h.state));
+    let pad = " ".repeat(12usize.saturating_sub(paint::width(&sign)));
     let kind = format!("{:<11}", format!("{:?}", h.kind));
     let mut parts = vec![
-        Part::left(9, vec![span(kind, Style::new()), span(sign, style)]),
+        Part::left(9, vec![span(kind, Style::new()), span(sign, style), span(pad, Style::new())]),
         field(
             c,
             5,
@@ -86,7 +87,8 @@ fn backend(c: &Pane<'_>, h: &BackendHealth) -> Vec<Line<'static>> {
     let mut lines = vec![fit(parts, c.width, 2)];
     lines.push(Line::from(span(c.clip(&format!("  {}", h.url), c.width), c.style(Role::Muted))));
     if let Some(detail) = &h.detail {
-        lines.extend(c.hanging(vec![span("  ", Style::new())], detail.as_str(), style));
+        let role = if h.state == BackendState::Down { Role::Failure } else { Role::Text };
+        lines.extend(c.hanging(vec![span("  ", Style::new())], detail.as_str(), c.style(role)));
     }
     lines
 }

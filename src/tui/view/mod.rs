@@ -204,8 +204,8 @@ pub(super) fn help_lines(state: &State) -> usize {
 }
 
 /// Lines of the help that are visible at once.
-pub(super) fn help_page(state: &State) -> u16 {
-    help::inner(screen_area(state)).height
+pub(super) fn help_page(state: &State) -> usize {
+    help::page(screen_area(state))
 }
 
 /// The offset nearest to `offset` at which `focus` is on a page of `page` lines;

@@ -77,7 +77,7 @@ pub(super) fn draw(
         }
     }
     for (i, _) in violations(course, skip) {
-        paint::text(buf, plot, rows, x(i), 1, symbols.interval, theme.style(Role::Breached));
+        paint::text(buf, plot, rows, x(i), 1, symbols.interval, theme.style(Role::Over));
     }
     times(course, shown.len(), x(0), theme, paint::rows(plot, area.height - 1, 1), buf);
 }
@@ -103,6 +103,6 @@ fn times(course: &Course<'_>, shown: usize, left: u16, theme: &Theme, row: Rect,
     let room = right.saturating_sub(left + 6);
     if course.violated.iter().any(|v| *v) && usize::from(room) > words.len() + 2 {
         let at = left + 6 + (room - words.len() as u16) / 2;
-        paint::text(buf, row, 0, at, room, words, theme.style(Role::Breached));
+        paint::text(buf, row, 0, at, room, words, theme.style(Role::Over));
     }
 }

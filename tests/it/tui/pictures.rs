@@ -41,7 +41,8 @@ fn more(size: (u16, u16)) -> Vec<(&'static str, Driver)> {
 #[test]
 #[ignore = "draws pictures"]
 fn pictures() {
-    let folder = PathBuf::from(std::env::var_os("SAGETOP_PICTURES").expect("SAGETOP_PICTURES names a folder"));
+    let folder =
+        PathBuf::from(std::env::var_os("SAGETOP_PICTURES").expect("SAGETOP_PICTURES names a folder"));
     let builtin = Themes::builtin().unwrap();
     let themes = builtin.names().map(|name| {
         let mut themes = builtin.clone();

@@ -131,7 +131,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         }
         let side = paint::indent(side, 2);
         let context = context(state, theme, &answer.verdict, side.width);
-        for (y, line) in resources::lines(&context, true).iter().enumerate() {
+        for (y, line) in resources::beside(&context, usize::from(side.height)).iter().enumerate() {
             paint::line(buf, side, y, line);
         }
     }
