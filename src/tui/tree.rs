@@ -207,6 +207,19 @@ mod tests {
     }
 
     #[test]
+    fn the_same_calls_in_another_graph_change_nothing() {
+        let entry = ServiceName::new("a");
+        let mut rows = TreeRows::default();
+        let mut made = |edges: &[(&str, &str)]| {
+            rows.refresh(&graph(edges), &entry, "", &BTreeSet::new(), None);
+            rows.made()
+        };
+        let first = made(&[("a", "b"), ("b", "c")]);
+        assert_eq!(made(&[("a", "b"), ("b", "c")]), first);
+        assert_ne!(made(&[("a", "b"), ("b", "c"), ("a", "d")]), first);
+    }
+
+    #[test]
     fn every_line_has_a_name_of_its_own() {
         let graph =
             graph(&[("a", "b"), ("b", "a"), ("b", "c"), ("a", "c"), ("c", "b"), ("c", "d"), ("b", "d")]);

@@ -1,7 +1,7 @@
 //! Screen 2 on wide terminals: the calls as a graph, callers left of callees.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use super::call;
@@ -9,7 +9,7 @@ use super::fit::{Part, fit};
 use super::paint::{self, span};
 use super::strokes::{Canvas, Ink, Stroke};
 use super::tree::{self, GUTTER};
-use crate::domain::VerdictKind;
+use crate::domain::{ServiceName, VerdictKind};
 use crate::tui::format;
 use crate::tui::graph::{BOX_ROWS, Box, PORT, Wire};
 use crate::tui::state::State;
@@ -37,11 +37,29 @@ pub(super) fn area(body: Rect) -> Rect {
     paint::rows(inner, 2, body.height.saturating_sub(2 + tree::panel_height(body)))
 }
 
+/// Where the drawing stands: in the middle, if there is more room than it needs.
+fn place(state: &State, body: Rect) -> Rect {
+    let area = area(body);
+    let cells = |all: usize, room: u16| u16::try_from(all).unwrap_or(u16::MAX).min(room);
+    let (width, height) = (cells(state.drawing.width, area.width), cells(state.drawing.height, area.height));
+    let (x, y) = (area.x + (area.width - width) / 2, area.y + (area.height - height) / 2);
+    Rect { x, y, width, height }
+}
+
+/// The service whose box stands at this cell.
+pub(super) fn service_at(state: &State, body: Rect, column: u16, row: u16) -> Option<&ServiceName> {
+    let area = place(state, body);
+    area.contains(Position { x: column, y: row }).then_some(())?;
+    let (x, y) = (usize::from(column - area.x) + state.scroll.0, usize::from(row - area.y) + state.scroll.1);
+    let here = |b: &&Box| (b.x..b.x + b.width).contains(&x) && (b.y..b.y + BOX_ROWS).contains(&y);
+    state.drawing.boxes.iter().find(here).map(|b| &b.service)
+}
+
 /// Draws the screen; the tree has lines.
 pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     let inner = paint::indent(body, GUTTER);
     heading(state, theme, inner, buf);
-    let area = area(body);
+    let area = place(state, body);
     let mut canvas = Canvas::new(area, state.scroll);
     let inks: Vec<Ink> = state.drawing.wires.iter().map(|wire| ink(state, wire)).collect();
     for (wire, ink) in state.drawing.wires.iter().zip(&inks) {

@@ -67,10 +67,12 @@ fn spread(lines: &[HelpLine], count: usize, most: usize) -> Option<(Vec<usize>, 
         let mut starts = vec![0];
         for pair in heads.windows(2) {
             // The blank line after a group may fall off the end of its column.
-            if pair[1].saturating_sub(1) - starts.last()? > rows {
+            let blank = matches!(lines[pair[1] - 1], HelpLine::Blank);
+            let end = pair[1] - usize::from(blank);
+            if end - starts.last()? > rows {
                 starts.push(pair[0]);
             }
-            if pair[1].saturating_sub(1) - pair[0] > rows {
+            if end - pair[0] > rows {
                 return None;
             }
         }
@@ -183,7 +185,8 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let inner = inner(outer);
     let ends = starts.iter().skip(1).copied().chain([lines.len()]);
     for ((start, end), column) in starts.iter().zip(ends).zip(0..count) {
-        let place = Rect { width: width.min(inner.width), ..paint::indent(inner, column * (width + BETWEEN)) };
+        let place =
+            Rect { width: width.min(inner.width), ..paint::indent(inner, column * (width + BETWEEN)) };
         let shown = lines.iter().take(end).skip(*start).take(rows);
         shown.enumerate().for_each(|(row, line)| draw_line(line, theme, place, row, buf));
     }
@@ -192,13 +195,36 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
 fn draw_line(line: &HelpLine, theme: &Theme, area: Rect, row: usize, buf: &mut Buffer) {
     let keys = u16::try_from(keys_width(usize::from(area.width))).unwrap_or(0);
     match line {
-        HelpLine::Heading(text) => {
-            paint::text(buf, area, row, 0, area.width, text, theme.style(Role::Title))
-        }
+        HelpLine::Heading(text) => paint::text(buf, area, row, 0, area.width, text, theme.style(Role::Title)),
         HelpLine::Entry(head, text) => {
             paint::text(buf, area, row, 0, keys, head, theme.style(Role::Key));
             paint::text(buf, area, row, keys + 1, area.width, text, Style::new());
         }
         HelpLine::Blank => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(groups: &[usize]) -> Vec<HelpLine> {
+        let mut lines = Vec::new();
+        for size in groups {
+            lines.push(HelpLine::Heading(String::new()));
+            lines.extend((1..*size).map(|_| HelpLine::Entry(String::new(), String::new())));
+            lines.push(HelpLine::Blank);
+        }
+        lines.pop();
+        lines
+    }
+
+    #[test]
+    fn groups_stay_whole_in_columns_as_even_as_that_allows() {
+        assert_eq!(spread(&text(&[4, 2, 3]), 2, 20), Some((vec![0, 5], 6)));
+        assert_eq!(spread(&text(&[2, 2, 6]), 2, 20), Some((vec![0, 6], 6)));
+        assert_eq!(spread(&text(&[4, 2, 3]), 2, 5), None, "the box is too low");
+        assert_eq!(spread(&text(&[9]), 2, 8), None, "a group is longer than a column");
+        assert_eq!(spread(&text(&[3, 3, 3]), 3, 20), Some((vec![0, 4, 8], 4)));
     }
 }

@@ -3,6 +3,7 @@
 mod actions;
 mod call;
 mod chart;
+mod charts;
 mod commands;
 mod doctor;
 mod fit;
@@ -34,6 +35,7 @@ use ratatui::layout::Rect;
 
 use super::state::{Screen, State};
 use super::theme::{Role, Theme};
+use crate::domain::ServiceName;
 
 pub(in crate::tui) use review::Extent;
 pub(in crate::tui) use slos::sample_age;
@@ -153,6 +155,11 @@ pub(super) fn line_at(state: &State, column: u16, row: u16) -> Option<usize> {
     let list = list_area(state);
     let inside = list.contains(ratatui::layout::Position { x: column, y: row });
     inside.then(|| state.list().offset + usize::from(row - list.y))
+}
+
+/// The service of the graph whose box stands at this cell.
+pub(super) fn service_at(state: &State, column: u16, row: u16) -> Option<&ServiceName> {
+    graph::service_at(state, layout(state, screen_area(state)).body, column, row)
 }
 
 /// Lines of the verdict's text, and those that belong to the selected service.

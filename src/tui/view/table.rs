@@ -38,6 +38,9 @@ impl Column {
     }
 }
 
+/// A text of so many cells is read in a line.
+const TEXT: u16 = 64;
+
 /// Where the columns stand; `None` for those that do not fit.
 pub(super) struct Grid {
     columns: Vec<(Column, Option<(u16, u16)>)>,
@@ -117,11 +120,14 @@ impl Grid {
     }
 }
 
-/// Whether all `columns` are `kept` and as wide as they can make use of, but for the last, with two cells between.
+/// Whether the `kept` ones of `columns` can be as wide as they can make use of with two cells between; of the
+/// last, which may be a text without end, a good part of that is enough.
 fn roomy(columns: &[Column], kept: &[bool], width: u16) -> bool {
-    let Some((last, others)) = columns.split_last() else { return false };
+    let kept: Vec<&Column> = columns.iter().zip(kept).filter(|(_, k)| **k).map(|(c, _)| c).collect();
+    let Some((last, others)) = kept.split_last() else { return false };
+    let enough = if last.most < TEXT { last.most / 2 } else { TEXT };
     let cells: u32 = others.iter().map(|c| u32::from(c.most) + 2).sum();
-    kept.iter().all(|k| *k) && cells + u32::from(last.width) <= u32::from(width)
+    cells + u32::from(last.width.max(enough)) <= u32::from(width)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::looks::{drawn, themes};
 use super::remedies::{self, plan};
 use super::remedy_screens::{actions, dialog};
 use super::screens::check;
-use super::{doctor, fixture, inspect, timeline};
+use super::{doctor, fixture, inspect, services, timeline};
 
 const SIZE: (u16, u16) = (120, 40);
 
@@ -29,6 +29,7 @@ pub fn screens(size: (u16, u16)) -> Vec<(&'static str, Driver)> {
     commands.type_keys("c up");
     let mut trace = inspect::service(w, h, false);
     trace.press("e");
+    trace.engine([services::traced(Ok(Some(services::waterfall())))]);
     vec![
         ("slos", usual(size, "1")),
         ("tree", usual(size, "2 down")),

@@ -49,11 +49,15 @@ fn parts(state: &State, body: Rect) -> Parts {
     if body.width >= WIDE && rest.height >= plot::LEAST + 2 {
         let table = Rect { width: rest.width / 2, ..rest };
         let side = paint::indent(rest, table.width + 1);
-        let chart = if example { side.height * 2 / 5 } else { side.height };
+        let chart = if example {
+            side.height.saturating_sub(waterfall::rows(state)).max(side.height * 2 / 5)
+        } else {
+            side.height
+        };
         let trace = if example { paint::rows(side, chart, side.height - chart) } else { nothing };
         return Parts { head: above, table, chart: paint::rows(side, 0, chart), trace };
     }
-    let panel = if body.height < TALL { 0 } else { (rest.height * 2 / 5).clamp(plot::LEAST + 2, 16) };
+    let panel = if body.height < TALL { 0 } else { below_metrics(state, rest.height) };
     let table = paint::rows(rest, 0, rest.height - panel);
     let below = paint::rows(rest, table.height, panel);
     // Where there is room for neither, the trace that was asked for takes all of it.
@@ -62,6 +66,14 @@ fn parts(state: &State, body: Rect) -> Parts {
         (true, _) => Parts { head: above, table, chart: nothing, trace: below },
         (false, _) => Parts { head: above, table, chart: below, trace: nothing },
     }
+}
+
+/// Rows below the metrics: what these leave, and two fifths at least.
+fn below_metrics(state: &State, height: u16) -> u16 {
+    let metrics = state.detail().map_or(0, |detail| detail.metrics.len());
+    let left = height.saturating_sub(u16::try_from(metrics).unwrap_or(u16::MAX).saturating_add(2));
+    let least = (height * 2 / 5).max(plot::LEAST + 2);
+    least.min(16).max(left.min(3 * CHART))
 }
 
 /// Where the lines of the metrics stand.
@@ -111,7 +123,8 @@ fn titled(state: &State, theme: &Theme, title: &str, area: Rect, buf: &mut Buffe
 fn charts(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let rows = state.metric_rows();
     let chosen = state.inspected.metric.as_ref();
-    let Some(at) = rows.iter().position(|m| chosen.is_some_and(|(e, what)| *e == m.entity && *what == m.what))
+    let Some(at) =
+        rows.iter().position(|m| chosen.is_some_and(|(e, what)| *e == m.entity && *what == m.what))
     else {
         return;
     };

@@ -106,7 +106,7 @@ struct Layout {
 
 const RESOURCE: usize = 9;
 const VALUE: usize = 9;
-const ODDS: usize = 10;
+const ODDS: usize = 12;
 const MET: usize = 7;
 
 impl Layout {
@@ -153,7 +153,13 @@ impl Layout {
 
     /// The first line has the values; the rest of a long metric's name stands below.
     fn row(&self, c: &Context<'_>, r: &ResourceCause) -> Vec<Line<'static>> {
-        let mut metric = paint::wrap(&c.plain(r.metric.as_str()), self.metric).into_iter();
+        let name = c.plain(r.metric.as_str());
+        // What is too long is broken between its words, which are joined by underscores.
+        let parts = match paint::width(&name) > self.metric {
+            true => paint::wrap(&name.replace('_', "_ "), self.metric),
+            false => vec![name.into_owned()],
+        };
+        let mut metric = parts.into_iter().map(|part| part.replace("_ ", "_"));
         let cells = [
             r.resource.word().to_owned(),
             metric.next().unwrap_or_default(),
