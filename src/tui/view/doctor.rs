@@ -22,6 +22,8 @@ use crate::tui::theme::{Role, Theme};
 const GUTTER: u16 = 2;
 /// Rows of the curve of a training.
 const CURVE: usize = 4;
+/// Fewest cells of one of several columns of queries.
+const COLUMN: usize = 64;
 /// Widest curve.
 const WIDEST: usize = 100;
 
@@ -222,8 +224,26 @@ fn metrics(c: &Pane<'_>) -> Vec<Line<'static>> {
     let needle = c.state.lists[Screen::Doctor as usize].needle();
     let mut rows: Vec<&Probe> = probes.iter().filter(|p| contains(p.name.as_str(), &needle)).collect();
     rows.sort_by_key(|p| (p.error.is_none(), p.series.is_some_and(|n| n > 0)));
-    lines.extend(rows.into_iter().map(|p| probe(c, p)));
+    lines.extend(side_by_side(c, &rows));
     lines
+}
+
+/// The queries in as many columns as there is room for; one goes on at the top of the next.
+fn side_by_side(c: &Pane<'_>, probes: &[&Probe]) -> Vec<Line<'static>> {
+    let columns = (c.width / COLUMN).max(1);
+    let cells = c.width / columns;
+    let narrow = c.narrower(c.width - cells);
+    let height = probes.len().div_ceil(columns);
+    let row = |y: usize| {
+        let mut line = Line::default();
+        for (column, p) in probes.iter().skip(y).step_by(height.max(1)).enumerate() {
+            let pad = (column * cells).saturating_sub(line.width());
+            line.push_span(span(" ".repeat(pad), Style::new()));
+            line.spans.extend(probe(&narrow, p).spans);
+        }
+        line
+    };
+    (0..height).map(row).collect()
 }
 
 fn probe(c: &Pane<'_>, p: &Probe) -> Line<'static> {

@@ -56,7 +56,7 @@ pub(super) fn draw(
         let text = match row {
             0 => label(top),
             r if Some(r) == line => normal.map(&label).unwrap_or_default(),
-            r if r + 1 == rows => label(0.0),
+            r if r + 1 == rows => "0".to_owned(),
             _ => String::new(),
         };
         let role = if Some(row) == line { Role::Text } else { Role::Muted };

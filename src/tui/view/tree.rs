@@ -19,6 +19,8 @@ use crate::tui::theme::{Role, Theme};
 use crate::tui::tree::Row;
 use crate::tui::words;
 
+/// Below this, a part of a latency in milliseconds is as good as none.
+const LEAST_OWN_MS: f64 = 0.01;
 /// Cells left of the tree for the cursor.
 pub(super) const GUTTER: u16 = 2;
 
@@ -259,8 +261,8 @@ fn quantile(reading: Option<Reading>) -> String {
 pub(super) fn own(row: &Row, view: Option<&ServiceView>) -> String {
     match view.and_then(|v| v.own_ms) {
         Some(_) if row.children == 0 => "all".to_owned(),
-        Some(ms) => format!("<{}", format::rough(ms)),
-        None => format::NONE.to_owned(),
+        Some(ms) if ms.is_finite() => format!("<{}", format::rough(ms.max(LEAST_OWN_MS))),
+        _ => format::NONE.to_owned(),
     }
 }
 
