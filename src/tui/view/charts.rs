@@ -15,9 +15,12 @@ use crate::tui::theme::{Role, Theme};
 /// Fewest columns of one of several charts, and the cells between two.
 const LEAST: u16 = 56;
 const BETWEEN: u16 = 3;
-/// Most rows of a chart on its own, and of one of several with its title.
+/// Most rows of a chart on its own.
 const ALONE: u16 = 24;
-const SEVERAL: u16 = 18;
+/// Rows of one of several with its title: fewest, enough, and most.
+const SMALL: u16 = chart::LEAST + 3;
+const GOOD: u16 = 12;
+const SEVERAL: u16 = 24;
 
 /// Draws them into `area`, in the order of the table.
 pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
@@ -29,19 +32,13 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     if area.height < chart::LEAST || at.is_none() {
         return;
     }
-    let columns = ((area.width + BETWEEN) / (LEAST + BETWEEN)).clamp(1, 4);
-    let lines = area.height / (chart::LEAST + 3);
-    if charts.len() < 2 || columns < 2 || lines == 0 {
+    let most = (area.width + BETWEEN) / (LEAST + BETWEEN);
+    let Some((columns, lines)) = shape(charts.len(), most, area.height) else {
         // At the bottom, beside the words about the same SLO.
         let height = area.height.min(ALONE);
         let area = paint::rows(area, area.height - height, height);
         return chart::draw(selected, state.symbols(), theme, slos::is_stale(state, selected), area, buf);
-    }
-    let wanted = u16::try_from(charts.len()).unwrap_or(u16::MAX);
-    // No column without a chart, no line that could have been spared.
-    let columns = columns.min(wanted);
-    let lines = lines.min(wanted.div_ceil(columns));
-    let columns = columns.min(wanted.div_ceil(lines));
+    };
     let (width, height) = ((area.width + BETWEEN) / columns - BETWEEN, (area.height / lines).min(SEVERAL));
     let room = usize::from(columns * lines);
     // The page of charts with the selected one.
@@ -53,6 +50,20 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         let below = paint::rows(cell, 1, cell.height.saturating_sub(1));
         chart::draw(slo, state.symbols(), theme, slos::is_stale(state, slo), below, buf);
     }
+}
+
+/// Columns and lines of `count` charts in at most `most` columns: as few columns as leave every chart a good
+/// height, else as many as there are. `None` if there is room for one only.
+fn shape(count: usize, most: u16, height: u16) -> Option<(u16, u16)> {
+    let count = u16::try_from(count).unwrap_or(u16::MAX);
+    if count < 2 || most < 2 || height < SMALL {
+        return None;
+    }
+    let good = (2..=most.min(count)).find(|columns| count.div_ceil(*columns) * GOOD <= height);
+    let columns = good.unwrap_or(most.min(count));
+    let lines = count.div_ceil(columns).min(height / SMALL);
+    // No column without a chart.
+    Some((columns.min(count.div_ceil(lines)).max(2), lines))
 }
 
 /// The SLO's state, name and latency above its chart.
@@ -69,4 +80,23 @@ fn title(state: &State, theme: &Theme, slo: &SloStatus, selected: bool, area: Re
     let role = if selected { Role::Title } else { Role::Text };
     paint::text(buf, area, 0, at, area.width, &name, theme.style(role));
     paint::text(buf, area, 0, after, area.width, &now, theme.style(Role::Muted));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn charts_are_as_large_as_their_number_allows() {
+        assert_eq!(shape(4, 2, 41), Some((2, 2)));
+        assert_eq!(shape(4, 5, 81), Some((2, 2)));
+        assert_eq!(shape(4, 4, 20), Some((4, 1)));
+        assert_eq!(shape(4, 2, 20), Some((2, 2)));
+        assert_eq!(shape(9, 3, 30), Some((3, 3)));
+        assert_eq!(shape(40, 3, 30), Some((3, 3)), "a page of them");
+        assert_eq!(shape(3, 2, 40), Some((2, 2)));
+        assert_eq!(shape(1, 4, 60), None);
+        assert_eq!(shape(4, 1, 60), None);
+        assert_eq!(shape(4, 4, 7), None);
+    }
 }
