@@ -224,7 +224,10 @@ fn metrics(c: &Pane<'_>) -> Vec<Line<'static>> {
     let needle = c.state.lists[Screen::Doctor as usize].needle();
     let mut rows: Vec<&Probe> = probes.iter().filter(|p| contains(p.name.as_str(), &needle)).collect();
     rows.sort_by_key(|p| (p.error.is_none(), p.series.is_some_and(|n| n > 0)));
-    lines.extend(side_by_side(c, &rows));
+    // Why one failed takes a line.
+    let (failed, rest): (Vec<&Probe>, Vec<&Probe>) = rows.into_iter().partition(|p| p.error.is_some());
+    lines.extend(failed.into_iter().map(|p| probe(c, p)));
+    lines.extend(side_by_side(c, &rest));
     lines
 }
 

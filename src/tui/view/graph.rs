@@ -61,8 +61,10 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     heading(state, theme, inner, buf);
     let area = place(state, body);
     let mut canvas = Canvas::new(area, state.scroll);
-    let inks: Vec<Ink> = state.drawing.wires.iter().map(|wire| ink(state, wire)).collect();
-    for (wire, ink) in state.drawing.wires.iter().zip(&inks) {
+    // Of a big application most of the calls are out of view.
+    let wires = state.drawing.wires.iter().filter(|wire| is_seen(wire, state.scroll, area));
+    let wires: Vec<(&Wire, Ink)> = wires.map(|wire| (wire, ink(state, wire))).collect();
+    for (wire, ink) in &wires {
         canvas.line(wire.net, &wire.points, *ink);
     }
     let stale = state.picture().staleness(state.now).is_some();
@@ -72,7 +74,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         None => theme.style(Role::Title),
     };
     canvas.draw(area, buf, state.symbols(), style);
-    for (wire, (_, rank)) in state.drawing.wires.iter().zip(&inks) {
+    for (wire, (_, rank)) in &wires {
         head(state, &canvas, wire, area, buf, style(*rank));
     }
     for of in &state.drawing.boxes {
@@ -100,6 +102,16 @@ fn heading(state: &State, theme: &Theme, inner: Rect, buf: &mut Buffer) {
         parts.push(Part::right(8, vec![span(format!("  more {}", more.join(" ")), theme.style(Role::Key))]));
     }
     paint::line(buf, inner, 0, &fit(parts, usize::from(inner.width), 1));
+}
+
+/// Whether any of a call's line can be in the view from `scroll` on.
+fn is_seen(wire: &Wire, scroll: (usize, usize), area: Rect) -> bool {
+    let overlaps = |at: &dyn Fn(&(usize, usize)) -> usize, from: usize, cells: u16| {
+        let (least, most) =
+            wire.points.iter().map(at).fold((usize::MAX, 0), |(l, m), v| (l.min(v), m.max(v)));
+        least < from + usize::from(cells) && from <= most
+    };
+    overlaps(&|p| p.0, scroll.0, area.width) && overlaps(&|p| p.1, scroll.1, area.height)
 }
 
 /// What a call is drawn with: by how it stands to normal, and whether it is the selected service's.
