@@ -246,7 +246,10 @@ fn draw_row(
         cell(6, &format::load(view.and_then(|v| v.load.as_ref())), Role::Muted);
     }
     let (text, role) = stands_out(state, row);
-    cell(7, &text, role);
+    // A remark that would be cut is left out.
+    let room = grid.at(7).map_or(0, |(_, width)| usize::from(width));
+    let first = text.split(", ").next().unwrap_or_default();
+    cell(7, if paint::width(&text) > room { first } else { &text }, role);
     cell(8, call::origin(state, row), Role::Muted);
     let (seen, old) = call::seen(state, row);
     cell(9, &seen, if old { Role::Stale } else { Role::Muted });
