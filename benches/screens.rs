@@ -45,9 +45,9 @@ fn press(state: &mut State, keys: &str) {
     }
 }
 
-/// A snapshot of its own every time: nothing can be kept from the one before.
-fn snapshot(version: u64) -> EngineEvent {
-    let mut snapshot = fixture::big(SERVICES);
+/// A snapshot with a graph and numbers of its own.
+fn snapshot(version: u64, services: usize) -> EngineEvent {
+    let mut snapshot = fixture::big(services);
     snapshot.version = version;
     for (i, slo) in (0u64..).zip(&mut snapshot.slos) {
         slo.observed_ms = Some((version * 7 + i) as f64);
@@ -62,7 +62,7 @@ fn state(keys: &str) -> State {
     for event in fixture::usual() {
         update(&mut state, Event::Engine(event));
     }
-    update(&mut state, Event::Engine(snapshot(8)));
+    update(&mut state, Event::Engine(snapshot(8, SERVICES)));
     update(&mut state, Event::Engine(fixture::answered(8, fixture::big_verdict(SERVICES))));
     press(&mut state, keys);
     state
@@ -94,19 +94,22 @@ fn events(c: &mut Criterion) {
     for (name, keys) in SCREENS {
         let (mut state, mut painter) = (state(keys), Painter::default());
         let mut version = 9;
-        group.bench_function(format!("{name}, a new snapshot"), |b| {
-            b.iter_batched(
-                || {
-                    version += 1;
-                    snapshot(version)
-                },
-                |event| {
-                    update(&mut state, Event::Engine(event));
-                    frame(&state, &mut painter)
-                },
-                criterion::BatchSize::SmallInput,
-            );
-        });
+        // A service that comes and goes changes what is drawn where, and not the numbers alone.
+        for (what, changing) in [("a new snapshot", 0), ("a new snapshot with other calls", 1)] {
+            group.bench_function(format!("{name}, {what}"), |b| {
+                b.iter_batched(
+                    || {
+                        version += 1;
+                        snapshot(version, SERVICES + changing * (version % 2) as usize)
+                    },
+                    |event| {
+                        update(&mut state, Event::Engine(event));
+                        frame(&state, &mut painter)
+                    },
+                    criterion::BatchSize::SmallInput,
+                );
+            });
+        }
         let mut down = false;
         group.bench_function(format!("{name}, a key"), |b| {
             b.iter(|| {
@@ -155,7 +158,8 @@ fn first_frame(c: &mut Criterion) {
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let config = format!(
         "[contexts.test.prometheus]\nurl = \"http://127.0.0.1:{port}\"\n[[contexts.test.slo]]\nname = \"p95\"\n\
-         service = \"frontend\"\nquantile = 0.95\nobjective = \"300ms\"\n"
+         service = \"frontend\"\nquantile = 0.95\nobjective = \"300ms\"\n\
+         source = {{ type = \"histogram\", metric = \"http_request_duration_seconds\", unit = \"s\" }}\n"
     );
     std::fs::write(folder.path().join("config.toml"), config).unwrap();
     let mut group = c.benchmark_group("start to first frame");

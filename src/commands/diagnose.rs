@@ -6,7 +6,7 @@ use super::session::{Bar, Session};
 use super::{Error, Exit, Output};
 use crate::cli::{DiagnoseArgs, Global, Method};
 use crate::domain::{Basis, Counterfactual, Culprit, SloState, Verdict, VerdictKind};
-use crate::tui::verdict_text;
+use crate::tui::spoken_verdict;
 
 /// Suspects listed in the report.
 const LISTED: usize = 5;
@@ -28,7 +28,7 @@ pub fn run(global: &Global, args: &DiagnoseArgs, out: &mut Output) -> Result<Exi
     if out.json() {
         out.value(&verdict)?;
     } else if args.plain {
-        write!(out, "{}", verdict_text(&verdict))?;
+        write!(out, "{}", spoken_verdict(&verdict))?;
     } else {
         report(&verdict, out)?;
     }

@@ -1,19 +1,21 @@
 //! `--plain`: a statement a line, without columns, signs or drawings, for pipes and for screen readers.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use crate::causal::CallGraph;
-use crate::domain::{SloStatus, duration};
+use crate::domain::{ServiceName, SloStatus, duration};
 
 /// How the objectives stand.
 pub fn status(slos: &[SloStatus], out: &mut impl Write) -> io::Result<()> {
     for slo in slos {
         let observed = slo.observed_ms.map_or_else(|| "no data".to_owned(), |ms| format!("{ms:.0} ms"));
         write!(out, "{} is {}: {observed}, at most {:.0} ms", slo.name, slo.state, slo.objective_ms)?;
-        for burn in &slo.burn {
-            if let Some(rate) = burn.rate {
-                write!(out, ", burn rate over {} {rate:.1}", burn.window)?;
-            }
+        let rates =
+            slo.burn.iter().filter_map(|burn| Some(format!("{:.1} over {}", burn.rate?, burn.window)));
+        let rates: Vec<_> = rates.collect();
+        if !rates.is_empty() {
+            write!(out, ", burn rate {}", rates.join(", "))?;
         }
         if let Some(left) = slo.budget_left {
             write!(out, ", {:.0} percent of the budget left", 100.0 * left)?;
@@ -27,16 +29,38 @@ pub fn status(slos: &[SloStatus], out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Who calls whom.
+/// Who calls whom: callers before those they call, then in one line each who calls nothing, and whom nobody calls.
 pub fn graph(graph: &CallGraph, out: &mut impl Write) -> io::Result<()> {
-    for service in graph.services() {
-        let callees: Vec<_> = graph.callees(service).iter().map(|callee| callee.as_str()).collect();
-        match callees.as_slice() {
-            [] => writeln!(out, "{service} calls nothing.")?,
-            callees => writeln!(out, "{service} calls {}.", callees.join(", "))?,
+    let calls = |service: &&ServiceName| !graph.callees(service).is_empty();
+    let called = |service: &&ServiceName| !graph.callers(service).is_empty();
+    let services = graph.services();
+    // From those that nobody calls; what is only in a cycle comes last.
+    let (starts, rest): (Vec<_>, Vec<_>) = services.iter().copied().partition(|service| !called(service));
+    let mut order: Vec<&ServiceName> = Vec::new();
+    let mut waiting: VecDeque<&ServiceName> = starts.into_iter().chain(rest).collect();
+    let mut next: VecDeque<&ServiceName> = VecDeque::new();
+    while let Some(service) = next.pop_front().or_else(|| waiting.pop_front()) {
+        if !order.contains(&service) {
+            order.push(service);
+            next.extend(graph.callees(service));
         }
     }
+    for service in order.iter().filter(|service| calls(service)) {
+        writeln!(out, "{service} calls {}.", list(&graph.callees(service)))?;
+    }
+    let (ends, alone): (Vec<_>, Vec<_>) =
+        order.into_iter().filter(|service| !calls(service)).partition(|service| called(service));
+    if !ends.is_empty() {
+        writeln!(out, "These call nothing: {}.", list(&ends))?;
+    }
+    if !alone.is_empty() {
+        writeln!(out, "These neither call nor are called: {}.", list(&alone))?;
+    }
     Ok(())
+}
+
+fn list(services: &[&ServiceName]) -> String {
+    services.iter().map(|service| service.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -44,7 +68,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::causal::EdgeOrigin;
-    use crate::domain::{Burn, Clean, ServiceName, SloState};
+    use crate::domain::{Burn, Clean, SloState};
 
     fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
@@ -70,7 +94,7 @@ mod tests {
         };
         assert_eq!(
             text(|out| status(std::slice::from_ref(&slo), out)),
-            "checkout-p95 is BURNING: 288 ms, at most 300 ms, burn rate over 5m 3.4, 31 percent of the budget left, \
+            "checkout-p95 is BURNING: 288 ms, at most 300 ms, burn rate 3.4 over 5m, 31 percent of the budget left, \
              newest sample 4s old.\n"
         );
         (slo.state, slo.observed_ms, slo.budget_left) = (SloState::Unknown, None, None);
@@ -81,16 +105,26 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_service_is_a_sentence() {
+    fn said(edges: &[(&str, &str)], alone: &[&str]) -> String {
         let (mut calls, name) = (CallGraph::default(), ServiceName::new);
-        for callee in ["cart", "ads"] {
-            calls.add_edge(&name("frontend"), &name(callee), EdgeOrigin::Spans, 10);
+        for (caller, callee) in edges {
+            calls.add_edge(&name(caller), &name(callee), EdgeOrigin::Spans, 10);
         }
-        let said = text(|out| graph(&calls, out));
-        let mut lines: Vec<_> = said.lines().collect();
-        lines.sort_unstable();
-        assert_eq!(lines[..2], ["ads calls nothing.", "cart calls nothing."]);
-        assert!(["frontend calls ads, cart.", "frontend calls cart, ads."].contains(&lines[2]), "{said}");
+        for service in alone {
+            calls.add_service(&name(service), true);
+        }
+        text(|out| graph(&calls, out))
+    }
+
+    #[test]
+    fn a_caller_is_a_sentence_and_comes_before_whom_it_calls() {
+        let edges = [("cart", "redis"), ("web", "cart"), ("web", "ads"), ("ads", "redis")];
+        assert_eq!(
+            said(&edges, &["cron"]),
+            "web calls ads, cart.\nads calls redis.\ncart calls redis.\nThese call nothing: redis.\n\
+             These neither call nor are called: cron.\n"
+        );
+        assert_eq!(said(&[("b", "a"), ("a", "b")], &[]), "a calls b.\nb calls a.\n");
+        assert_eq!(said(&[], &[]), "");
     }
 }

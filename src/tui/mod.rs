@@ -30,6 +30,7 @@ pub mod review;
 pub mod rhythm;
 mod run;
 pub mod sliders;
+mod spoken;
 pub mod state;
 mod symbols;
 pub mod terminal;
@@ -46,6 +47,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use run::{require_terminal, run};
+pub use spoken::verdict as spoken_verdict;
 use tokio::sync::mpsc;
 pub use words::report as verdict_text;
 

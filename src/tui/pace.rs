@@ -44,6 +44,10 @@ pub fn next_change(state: &State) -> Option<Duration> {
             let asked = state.slo.as_ref().and_then(|s| state.asked.get(s)).map(|a| a.since);
             let received = state.selected_answer().map(|a| a.received);
             due.extend(asked.or(received).map(|at| age_changes_in(since(at, state.now))));
+            // The objective's recent course turns grey.
+            let age = state.selected_slo().filter(|_| !frozen).and_then(|slo| sample_age(state, slo));
+            let age = age.and_then(|age| Duration::try_from_secs_f64(age).ok());
+            due.extend(age.and_then(|age| picture.stale_after().checked_sub(age)));
         }
         Screen::Actions => due.extend(actions(state)),
         Screen::Service => {

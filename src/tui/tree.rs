@@ -64,7 +64,7 @@ impl TreeRows {
         &self.rows
     }
 
-    /// How often they were made: what follows from them is made again when it changes.
+    /// How often they changed: what follows from them is made again when it changes.
     pub fn made(&self) -> u64 {
         self.made
     }
@@ -95,8 +95,7 @@ impl TreeRows {
         if same {
             return;
         }
-        self.rows.clear();
-        self.made += 1;
+        let before = std::mem::take(&mut self.rows);
         let root = match weights {
             Some((_, weight)) => graph.tree_by(entry, weight),
             None => graph.tree(entry),
@@ -104,6 +103,10 @@ impl TreeRows {
         if let Some(root) = root {
             let mut walk = Walk { filter, folded, rows: &mut self.rows, above: Vec::new() };
             walk.visit(&root, None, &mut Vec::new(), true);
+        }
+        // Every snapshot has a graph of its own, which mostly is the one before.
+        if self.rows != before {
+            self.made += 1;
         }
         let version = weights.map(|(version, _)| version);
         self.made_from = Some((Arc::clone(graph), entry.clone(), filter.to_owned(), folded.clone(), version));
@@ -201,6 +204,19 @@ mod tests {
         assert_eq!(told[3..], [(true, true), (false, false), (true, false)]);
         rows.refresh(&graph, &entry, "", &BTreeSet::new(), None);
         assert_eq!(names(&rows)[1], "  b");
+    }
+
+    #[test]
+    fn the_same_calls_in_another_graph_change_nothing() {
+        let entry = ServiceName::new("a");
+        let mut rows = TreeRows::default();
+        let mut made = |edges: &[(&str, &str)]| {
+            rows.refresh(&graph(edges), &entry, "", &BTreeSet::new(), None);
+            rows.made()
+        };
+        let first = made(&[("a", "b"), ("b", "c")]);
+        assert_eq!(made(&[("a", "b"), ("b", "c")]), first);
+        assert_ne!(made(&[("a", "b"), ("b", "c"), ("a", "d")]), first);
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub const BOX_ROWS: usize = 3;
 pub const PORT: usize = 1;
 /// The row of a box at which calls that close a cycle arrive and leave.
 pub const BACK_PORT: usize = 2;
-/// Rows between two boxes where there is room.
-const AIR: usize = 1;
+/// Rows between two boxes, at most and less where there is no room for so many.
+const AIR: std::ops::RangeInclusive<usize> = 0..=2;
 
 /// A service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +68,8 @@ pub struct Wire {
 /// Where everything stands.
 #[derive(Clone, Debug, Default)]
 pub struct Drawing {
-    /// Of which lines of the tree it was made, and for how many rows.
-    made_from: Option<(u64, usize)>,
+    /// Of which lines of the tree it was made, and for how many columns and rows.
+    made_from: Option<(u64, (usize, usize))>,
     /// The services.
     pub boxes: Vec<Box>,
     /// The calls.
@@ -81,14 +81,14 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// Makes it again if the lines changed: `made` counts up with them. A box has room for its name, at least
-    /// for `least` cells and at most for `most`; `measure` tells the cells of a name. Boxes stand apart if it
-    /// needs no more than `page` rows then.
+    /// Makes it again if the lines changed: `made` counts up with them. A box has room for its name, at most for
+    /// `most` cells, and at least for the first of `least` with which all of it fits the columns of `page`;
+    /// `measure` tells the cells of a name. Boxes stand as far apart as the rows of `page` allow.
     pub fn refresh(
         &mut self,
         (made, rows): (u64, &[Row]),
-        page: usize,
-        (least, most): (usize, usize),
+        page: (usize, usize),
+        (least, most): ([usize; 2], usize),
         measure: impl Fn(&str) -> usize,
     ) {
         if self.made_from == Some((made, page)) {
@@ -101,8 +101,7 @@ impl Drawing {
             let known = number.len();
             let n = *number.entry(service).or_insert(known);
             if n == self.boxes.len() {
-                let (service, width) = (service.clone(), measure(service.as_str()).clamp(least, most));
-                self.boxes.push(Box { row: i, service, x: 0, y: 0, width, layer: 0 });
+                self.boxes.push(Box { row: i, service: service.clone(), x: 0, y: 0, width: 0, layer: 0 });
             } else if !row.repeated {
                 self.boxes[n].row = i;
             }
@@ -117,11 +116,23 @@ impl Drawing {
         let pairs: Vec<_> = calls.iter().map(|(a, b, _)| (*a, *b)).collect();
         let layers = Layers::of(self.boxes.len(), &pairs);
         self.stand(&layers);
-        let mut tops = rows::tops(&layers, AIR);
-        if rows::height(&layers, &tops) > page {
-            tops = rows::tops(&layers, 0);
+        let airy = AIR
+            .rev()
+            .take_while(|air| *air > *AIR.start())
+            .filter(|air| rows::least(&layers, *air) <= page.1);
+        let tops =
+            airy.map(|air| rows::tops(&layers, air)).find(|tops| rows::height(&layers, tops) <= page.1);
+        let tops = tops.unwrap_or_else(|| rows::tops(&layers, *AIR.start()));
+        let mut channels = Channels::new(&layers, tops);
+        for least in least {
+            for of in &mut self.boxes {
+                of.width = measure(of.service.as_str()).clamp(least, most);
+            }
+            self.columns(&layers, &mut channels);
+            if self.width <= page.0 {
+                break;
+            }
         }
-        let channels = self.columns(&layers, tops);
         for ((.., place), (net, way)) in calls.iter().zip(&layers.ways) {
             let back = layers.nets[*net].back;
             let points = self.points(&layers, &channels, *net, way);
@@ -141,14 +152,14 @@ impl Drawing {
     }
 
     /// Gives every box its column and row, every net its track in each channel, and the whole its size.
-    fn columns(&mut self, layers: &Layers, tops: Vec<usize>) -> Channels {
-        self.height = rows::height(layers, &tops);
-        for (top, place) in tops.iter().zip(&layers.places) {
+    fn columns(&mut self, layers: &Layers, channels: &mut Channels) {
+        self.height = rows::height(layers, &channels.lines);
+        for (top, place) in channels.lines.iter().zip(&layers.places) {
             if let layers::Place::Service(n) = place {
                 self.boxes[*n].y = *top;
             }
         }
-        let mut channels = Channels { lines: tops, ..Channels::default() };
+        channels.ends.clear();
         let mut x = 0;
         for (layer, places) in layers.order.iter().enumerate() {
             let here: Vec<usize> = places
@@ -170,7 +181,6 @@ impl Drawing {
             channels.ends.push((x, x + width));
             x += width;
         }
-        channels
     }
 
     /// The corners of a call that takes `way`.
@@ -210,6 +220,8 @@ impl Drawing {
 struct Channels {
     /// The top row of each place.
     lines: Vec<usize>,
+    /// The nets that start at each place, and the place of the next layer they lead to.
+    starting: Vec<Vec<(usize, usize)>>,
     /// The column in which a net branches, by layer and net.
     tracks: BTreeMap<(usize, usize), usize>,
     /// First column of each layer's channel, and the one after its last.
@@ -217,6 +229,15 @@ struct Channels {
 }
 
 impl Channels {
+    /// For places whose top rows are `lines`; without columns yet.
+    fn new(layers: &Layers, lines: Vec<usize>) -> Self {
+        let mut starting = vec![Vec::new(); layers.places.len()];
+        for link in &layers.links {
+            starting[link.from].push((link.net, link.to));
+        }
+        Self { lines, starting, ..Self::default() }
+    }
+
     /// The row in which `net` meets a place.
     fn port(&self, layers: &Layers, net: usize, place: usize) -> usize {
         self.lines[place] + port(layers, net, place)
@@ -225,11 +246,12 @@ impl Channels {
     /// What has to be connected right of `layer`: by net its row on the left and its rows on the right.
     fn routes(&self, layers: &Layers, layer: usize) -> Vec<channel::Route> {
         let mut routes: BTreeMap<usize, channel::Route> = BTreeMap::new();
-        for link in layers.links.iter().filter(|link| layers.order[layer].contains(&link.from)) {
-            let from = self.port(layers, link.net, link.from);
-            let route =
-                routes.entry(link.net).or_insert(channel::Route { net: link.net, from, to: Vec::new() });
-            route.to.push(self.port(layers, link.net, link.to));
+        for place in &layers.order[layer] {
+            for (net, to) in &self.starting[*place] {
+                let from = self.port(layers, *net, *place);
+                let route = routes.entry(*net).or_insert(channel::Route { net: *net, from, to: Vec::new() });
+                route.to.push(self.port(layers, *net, *to));
+            }
         }
         routes.into_values().collect()
     }

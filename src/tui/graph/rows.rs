@@ -85,6 +85,21 @@ fn spaced(wanted: &[f64], heights: &[f64]) -> Vec<f64> {
         .collect()
 }
 
+/// Rows that the layer with the most takes at least, boxes `air` rows apart.
+pub(super) fn least(layers: &Layers, air: usize) -> usize {
+    let rows = |place: &usize| match layers.places[*place] {
+        Place::Service(_) => BOX_ROWS + air,
+        Place::Passage(_) => 1,
+    };
+    layers
+        .order
+        .iter()
+        .map(|places| places.iter().map(rows).sum::<usize>())
+        .max()
+        .unwrap_or(0)
+        .saturating_sub(air)
+}
+
 /// Whole rows from 0 on. A place is moved down while its row is that of a line which would look like one that
 /// leads there, or like one with those that do.
 fn settled(layers: &Layers, tops: &[f64], rows: impl Fn(usize) -> usize) -> Vec<usize> {
@@ -92,28 +107,29 @@ fn settled(layers: &Layers, tops: &[f64], rows: impl Fn(usize) -> usize) -> Vec<
     let least = if least.is_finite() { least } else { 0.0 };
     let mut out = vec![0usize; tops.len()];
     let mut leaving: Vec<Leaving> = Vec::new();
+    let (mut arriving, mut starting) = (vec![Vec::new(); tops.len()], vec![Vec::new(); tops.len()]);
+    for link in &layers.links {
+        arriving[link.to].push((link.net, port(layers, link.net, link.to)));
+        starting[link.from].push(link.net);
+    }
     for places in &layers.order {
         let mut free = 0;
         for place in places {
             let mut top = ((tops[*place] - least).round().max(0.0) as usize).max(free);
-            let arriving: Vec<(usize, usize)> = layers
-                .links
-                .iter()
-                .filter(|link| link.to == *place)
-                .map(|link| (link.net, port(layers, link.net, *place)))
-                .collect();
-            while leaving.iter().any(|line| line.clashes(top, &arriving)) {
+            while leaving.iter().any(|line| line.clashes(top, &arriving[*place])) {
                 top += 1;
             }
             out[*place] = top;
             free = top + rows(*place);
         }
         leaving.clear();
-        for link in layers.links.iter().filter(|link| places.contains(&link.from)) {
-            let row = out[link.from] + port(layers, link.net, link.from);
-            match leaving.iter_mut().find(|line| line.net == link.net) {
+        for (place, net) in
+            places.iter().flat_map(|place| starting[*place].iter().map(move |net| (*place, *net)))
+        {
+            let row = out[place] + port(layers, net, place);
+            match leaving.iter_mut().find(|line| line.net == net) {
                 Some(line) => line.branches = true,
-                None => leaving.push(Leaving { net: link.net, row, branches: false }),
+                None => leaving.push(Leaving { net, row, branches: false }),
             }
         }
     }

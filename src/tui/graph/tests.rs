@@ -21,7 +21,7 @@ fn drawing(edges: &[(usize, usize)], page: usize) -> Drawing {
     let mut rows = TreeRows::default();
     rows.refresh(&Arc::new(graph), &name(&0), "", &BTreeSet::new(), None);
     let mut drawing = Drawing::default();
-    drawing.refresh((rows.made(), rows.rows()), page, (12, 20), str::len);
+    drawing.refresh((rows.made(), rows.rows()), (80, page), ([12, 8], 20), str::len);
     drawing
 }
 

@@ -46,7 +46,7 @@ impl Depth {
             Self::None => {
                 let marked = style.bg.is_some() && style.bg != ground;
                 let style = Style { fg: None, bg: None, ..style };
-                if marked { style.add_modifier(Modifier::REVERSED) } else { style }
+                if marked { reversed(style) } else { style }
             }
         }
     }
@@ -94,13 +94,17 @@ fn sixteen(style: Style, ground: Option<Color>) -> Style {
         None => {}
         bg if bg == ground => out.bg = Some(if dark { Color::Black } else { Color::White }),
         Some(bg) => {
-            out = out.add_modifier(Modifier::REVERSED);
-            if let Some(of) = rgb(bg).filter(|of| !is_grey(*of)) {
-                out.fg = Some(hue(of, dark));
-            }
+            // In one colour: in reverse video every hue of a text would be a block.
+            let hued = rgb(bg).filter(|of| !is_grey(*of)).map(|of| hue(of, dark));
+            out = reversed(out).fg(hued.unwrap_or(Color::Reset));
         }
     }
     out
+}
+
+/// Marked without a ground: what is dim would hardly be read there.
+fn reversed(style: Style) -> Style {
+    style.add_modifier(Modifier::REVERSED).remove_modifier(Modifier::DIM)
 }
 
 fn is_grey(of: [u8; 3]) -> bool {
@@ -169,7 +173,7 @@ mod tests {
         assert_eq!(fg(3), Some(Color::Indexed(3)), "one of the 16 is one of the 16");
         let muted = limited(Style::new().fg(Color::Indexed(249)));
         assert_eq!((muted.fg, muted.add_modifier), (None, Modifier::DIM));
-        let marked = limited(Style::new().bg(Color::Indexed(236)));
+        let marked = muted.patch(limited(Style::new().bg(Color::Indexed(236))));
         assert_eq!((marked.bg, marked.add_modifier), (None, Modifier::REVERSED));
     }
 

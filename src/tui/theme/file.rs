@@ -100,7 +100,8 @@ fn style(value: &Spanned<DeValue<'_>>, problems: &mut Findings) -> Style {
             "bg" => style.bg = colour(value, problems),
             other => match (ATTRIBUTES.iter().find(|(n, _)| *n == other), value.get_ref().as_bool()) {
                 (Some((_, attribute)), Some(true)) => style = style.add_modifier(*attribute),
-                (Some(_), Some(false)) => {}
+                // Laid over another style, it takes the attribute away.
+                (Some((_, attribute)), Some(false)) => style = style.remove_modifier(*attribute),
                 (Some(_), None) => problems.error(value.span(), "expected true or false", None),
                 (None, _) => {
                     let names = ATTRIBUTES.iter().map(|(n, _)| *n).chain(["fg", "bg"]);

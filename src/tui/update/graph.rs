@@ -12,8 +12,8 @@ use crate::tui::view;
 
 /// Cells a box has besides its name: sides, a sign, and blanks.
 const FRAME: usize = 7;
-/// Fewest and most cells of a box.
-const WIDTHS: (usize, usize) = (24, 34);
+/// Fewest cells of a box where there is room, and where there is not; and most.
+const WIDTHS: ([usize; 2], usize) = ([24, 18], 34);
 /// Cells around the selected box that are kept in view.
 const AROUND: (usize, usize) = (12, 1);
 
@@ -39,7 +39,7 @@ pub(super) fn settle(state: &mut State) {
     }
     let made = (state.tree.made(), state.tree.rows());
     let (columns, rows) = view::graph_size(state);
-    state.drawing.refresh(made, rows, WIDTHS, |name| name.width() + FRAME);
+    state.drawing.refresh(made, (columns, rows), WIDTHS, |name| name.width() + FRAME);
     let Some(chosen) = chosen(state) else { return };
     let (x, y) = state.scroll;
     let x = seen(x, chosen.x, chosen.width, AROUND.0, columns, state.drawing.width);

@@ -195,7 +195,7 @@ fn scroll(
 /// Moves in the help.
 pub(super) fn help(state: &mut State, action: Action) {
     let lines = view::help_lines(state);
-    let page = usize::from(view::help_page(state));
+    let page = view::help_page(state);
     let Some(at) = state.help else { return };
     let last = lines.saturating_sub(page);
     state.help = Some(target(action, at.min(last), last + 1, page));

@@ -20,7 +20,7 @@ pub(super) fn settle(state: &mut State) {
     settle_review(state);
     settle_palette(state);
     if let Some(at) = state.help {
-        let last = view::help_lines(state).saturating_sub(usize::from(view::help_page(state)));
+        let last = view::help_lines(state).saturating_sub(view::help_page(state));
         state.help = Some(at.min(last));
     }
 }

@@ -98,7 +98,7 @@ fn fan_out(row: &Row) -> String {
 }
 
 /// How the call became known, and how many were counted there.
-pub(super) fn source(state: &State, row: &Row) -> Option<(&'static str, Option<u64>)> {
+fn source(state: &State, row: &Row) -> Option<(&'static str, Option<u64>)> {
     let graph = &state.picture().snapshot.as_ref()?.graph;
     let edge = graph.edge(row.place.parent.as_ref()?, &row.place.service)?;
     Some(match edge.origin {
@@ -107,6 +107,19 @@ pub(super) fn source(state: &State, row: &Row) -> Option<(&'static str, Option<u
         EdgeOrigin::Metrics => ("metrics", None),
         EdgeOrigin::Dependencies => ("Jaeger's count", Some(edge.calls)),
     })
+}
+
+/// How the call became known, in a word.
+pub(super) fn origin(state: &State, row: &Row) -> &'static str {
+    let snapshot = state.picture().snapshot.as_ref();
+    let edge = row.place.parent.as_ref().and_then(|p| snapshot?.graph.edge(p, &row.place.service));
+    match edge.map(|edge| edge.origin) {
+        None => "",
+        Some(EdgeOrigin::Spans) => "both sides",
+        Some(EdgeOrigin::Peer) => "caller",
+        Some(EdgeOrigin::Metrics) => "metrics",
+        Some(EdgeOrigin::Dependencies) => "Jaeger",
+    }
 }
 
 /// What a caller's number means: where only the callee tells, the way to it is not in it.

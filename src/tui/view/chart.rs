@@ -26,7 +26,7 @@ pub(super) fn draw(
     let plot = paint::indent(area, SCALE + 1);
     let rows = usize::from(area.height.saturating_sub(1));
     let wide = usize::from(plot.width) / slo.recent_ms.len().max(1);
-    let column = wide.clamp(1, 3);
+    let column = wide.clamp(1, 5);
     let shown = &slo.recent_ms[slo.recent_ms.len().saturating_sub(usize::from(plot.width) / column)..];
     let finite = |v: &Option<f64>| v.filter(|v| v.is_finite() && *v >= 0.0);
     let highest = shown.iter().filter_map(finite).fold(0.0, f64::max);
@@ -63,7 +63,10 @@ pub(super) fn draw(
             paint::text(buf, plot, row, x, plot.width - x, &bar, role(over));
         }
     }
-    let legend = format!("the last {} windows, newest right; the line is the objective", shown.len());
+    let mut legend = format!("the last {} windows, newest right; the line is the objective", shown.len());
+    if legend.len() > usize::from(plot.width) {
+        legend.truncate(legend.find(';').unwrap_or(legend.len()));
+    }
     paint::text(buf, plot, rows, 0, plot.width, &legend, theme.style(Role::Muted));
 }
 

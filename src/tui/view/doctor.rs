@@ -22,6 +22,8 @@ use crate::tui::theme::{Role, Theme};
 const GUTTER: u16 = 2;
 /// Rows of the curve of a training.
 const CURVE: usize = 4;
+/// Fewest cells of one of several columns of queries.
+const COLUMN: usize = 64;
 /// Widest curve.
 const WIDEST: usize = 100;
 
@@ -58,10 +60,11 @@ fn field(c: &Pane<'_>, weight: u8, name: &str, value: String) -> Part {
 /// A backend's line, and its trouble below it.
 fn backend(c: &Pane<'_>, h: &BackendHealth) -> Vec<Line<'static>> {
     let style = c.style(backend_role(h.state));
-    let sign = format!("{} {:<10}", c.symbols.backend(h.state), backend_word(h.state));
+    let sign = format!("{} {}", c.symbols.backend(h.state), backend_word(h.state));
+    let pad = " ".repeat(12usize.saturating_sub(paint::width(&sign)));
     let kind = format!("{:<11}", format!("{:?}", h.kind));
     let mut parts = vec![
-        Part::left(9, vec![span(kind, Style::new()), span(sign, style)]),
+        Part::left(9, vec![span(kind, Style::new()), span(sign, style), span(pad, Style::new())]),
         field(
             c,
             5,
@@ -86,7 +89,8 @@ fn backend(c: &Pane<'_>, h: &BackendHealth) -> Vec<Line<'static>> {
     let mut lines = vec![fit(parts, c.width, 2)];
     lines.push(Line::from(span(c.clip(&format!("  {}", h.url), c.width), c.style(Role::Muted))));
     if let Some(detail) = &h.detail {
-        lines.extend(c.hanging(vec![span("  ", Style::new())], detail.as_str(), style));
+        let role = if h.state == BackendState::Down { Role::Failure } else { Role::Text };
+        lines.extend(c.hanging(vec![span("  ", Style::new())], detail.as_str(), c.style(role)));
     }
     lines
 }
@@ -220,8 +224,29 @@ fn metrics(c: &Pane<'_>) -> Vec<Line<'static>> {
     let needle = c.state.lists[Screen::Doctor as usize].needle();
     let mut rows: Vec<&Probe> = probes.iter().filter(|p| contains(p.name.as_str(), &needle)).collect();
     rows.sort_by_key(|p| (p.error.is_none(), p.series.is_some_and(|n| n > 0)));
-    lines.extend(rows.into_iter().map(|p| probe(c, p)));
+    // Why one failed takes a line.
+    let (failed, rest): (Vec<&Probe>, Vec<&Probe>) = rows.into_iter().partition(|p| p.error.is_some());
+    lines.extend(failed.into_iter().map(|p| probe(c, p)));
+    lines.extend(side_by_side(c, &rest));
     lines
+}
+
+/// The queries in as many columns as there is room for; one goes on at the top of the next.
+fn side_by_side(c: &Pane<'_>, probes: &[&Probe]) -> Vec<Line<'static>> {
+    let columns = (c.width / COLUMN).max(1);
+    let cells = c.width / columns;
+    let narrow = c.narrower(c.width - cells);
+    let height = probes.len().div_ceil(columns);
+    let row = |y: usize| {
+        let mut line = Line::default();
+        for (column, p) in probes.iter().skip(y).step_by(height.max(1)).enumerate() {
+            let pad = (column * cells).saturating_sub(line.width());
+            line.push_span(span(" ".repeat(pad), Style::new()));
+            line.spans.extend(probe(&narrow, p).spans);
+        }
+        line
+    };
+    (0..height).map(row).collect()
 }
 
 fn probe(c: &Pane<'_>, p: &Probe) -> Line<'static> {

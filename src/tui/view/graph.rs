@@ -1,7 +1,7 @@
 //! Screen 2 on wide terminals: the calls as a graph, callers left of callees.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use super::call;
@@ -9,7 +9,7 @@ use super::fit::{Part, fit};
 use super::paint::{self, span};
 use super::strokes::{Canvas, Ink, Stroke};
 use super::tree::{self, GUTTER};
-use crate::domain::VerdictKind;
+use crate::domain::{ServiceName, VerdictKind};
 use crate::tui::format;
 use crate::tui::graph::{BOX_ROWS, Box, PORT, Wire};
 use crate::tui::state::State;
@@ -37,14 +37,34 @@ pub(super) fn area(body: Rect) -> Rect {
     paint::rows(inner, 2, body.height.saturating_sub(2 + tree::panel_height(body)))
 }
 
+/// Where the drawing stands: in the middle, if there is more room than it needs.
+fn place(state: &State, body: Rect) -> Rect {
+    let area = area(body);
+    let cells = |all: usize, room: u16| u16::try_from(all).unwrap_or(u16::MAX).min(room);
+    let (width, height) = (cells(state.drawing.width, area.width), cells(state.drawing.height, area.height));
+    let (x, y) = (area.x + (area.width - width) / 2, area.y + (area.height - height) / 2);
+    Rect { x, y, width, height }
+}
+
+/// The service whose box stands at this cell.
+pub(super) fn service_at(state: &State, body: Rect, column: u16, row: u16) -> Option<&ServiceName> {
+    let area = place(state, body);
+    area.contains(Position { x: column, y: row }).then_some(())?;
+    let (x, y) = (usize::from(column - area.x) + state.scroll.0, usize::from(row - area.y) + state.scroll.1);
+    let here = |b: &&Box| (b.x..b.x + b.width).contains(&x) && (b.y..b.y + BOX_ROWS).contains(&y);
+    state.drawing.boxes.iter().find(here).map(|b| &b.service)
+}
+
 /// Draws the screen; the tree has lines.
 pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     let inner = paint::indent(body, GUTTER);
     heading(state, theme, inner, buf);
-    let area = area(body);
+    let area = place(state, body);
     let mut canvas = Canvas::new(area, state.scroll);
-    let inks: Vec<Ink> = state.drawing.wires.iter().map(|wire| ink(state, wire)).collect();
-    for (wire, ink) in state.drawing.wires.iter().zip(&inks) {
+    // Of a big application most of the calls are out of view.
+    let wires = state.drawing.wires.iter().filter(|wire| is_seen(wire, state.scroll, area));
+    let wires: Vec<(&Wire, Ink)> = wires.map(|wire| (wire, ink(state, wire))).collect();
+    for (wire, ink) in &wires {
         canvas.line(wire.net, &wire.points, *ink);
     }
     let stale = state.picture().staleness(state.now).is_some();
@@ -54,7 +74,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         None => theme.style(Role::Title),
     };
     canvas.draw(area, buf, state.symbols(), style);
-    for (wire, (_, rank)) in state.drawing.wires.iter().zip(&inks) {
+    for (wire, (_, rank)) in &wires {
         head(state, &canvas, wire, area, buf, style(*rank));
     }
     for of in &state.drawing.boxes {
@@ -82,6 +102,16 @@ fn heading(state: &State, theme: &Theme, inner: Rect, buf: &mut Buffer) {
         parts.push(Part::right(8, vec![span(format!("  more {}", more.join(" ")), theme.style(Role::Key))]));
     }
     paint::line(buf, inner, 0, &fit(parts, usize::from(inner.width), 1));
+}
+
+/// Whether any of a call's line can be in the view from `scroll` on.
+fn is_seen(wire: &Wire, scroll: (usize, usize), area: Rect) -> bool {
+    let overlaps = |at: &dyn Fn(&(usize, usize)) -> usize, from: usize, cells: u16| {
+        let (least, most) =
+            wire.points.iter().map(at).fold((usize::MAX, 0), |(l, m), v| (l.min(v), m.max(v)));
+        least < from + usize::from(cells) && from <= most
+    };
+    overlaps(&|p| p.0, scroll.0, area.width) && overlaps(&|p| p.1, scroll.1, area.height)
 }
 
 /// What a call is drawn with: by how it stands to normal, and whether it is the selected service's.

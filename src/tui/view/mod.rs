@@ -3,6 +3,7 @@
 mod actions;
 mod call;
 mod chart;
+mod charts;
 mod commands;
 mod doctor;
 mod fit;
@@ -34,6 +35,7 @@ use ratatui::layout::Rect;
 
 use super::state::{Screen, State};
 use super::theme::{Role, Theme};
+use crate::domain::ServiceName;
 
 pub(in crate::tui) use review::Extent;
 pub(in crate::tui) use slos::sample_age;
@@ -155,6 +157,11 @@ pub(super) fn line_at(state: &State, column: u16, row: u16) -> Option<usize> {
     inside.then(|| state.list().offset + usize::from(row - list.y))
 }
 
+/// The service of the graph whose box stands at this cell.
+pub(super) fn service_at(state: &State, column: u16, row: u16) -> Option<&ServiceName> {
+    graph::service_at(state, layout(state, screen_area(state)).body, column, row)
+}
+
 /// Lines of the verdict's text, and those that belong to the selected service.
 pub(super) fn verdict_extent(state: &State) -> (usize, Range<usize>) {
     let body = layout(state, screen_area(state)).body;
@@ -204,8 +211,8 @@ pub(super) fn help_lines(state: &State) -> usize {
 }
 
 /// Lines of the help that are visible at once.
-pub(super) fn help_page(state: &State) -> u16 {
-    help::inner(screen_area(state)).height
+pub(super) fn help_page(state: &State) -> usize {
+    help::page(screen_area(state))
 }
 
 /// The offset nearest to `offset` at which `focus` is on a page of `page` lines;

@@ -56,7 +56,7 @@ pub(super) fn draw(
         let text = match row {
             0 => label(top),
             r if Some(r) == line => normal.map(&label).unwrap_or_default(),
-            r if r + 1 == rows => label(0.0),
+            r if r + 1 == rows => "0".to_owned(),
             _ => String::new(),
         };
         let role = if Some(row) == line { Role::Text } else { Role::Muted };
@@ -77,7 +77,7 @@ pub(super) fn draw(
         }
     }
     for (i, _) in violations(course, skip) {
-        paint::text(buf, plot, rows, x(i), 1, symbols.interval, theme.style(Role::Breached));
+        paint::text(buf, plot, rows, x(i), 1, symbols.interval, theme.style(Role::Over));
     }
     times(course, shown.len(), x(0), theme, paint::rows(plot, area.height - 1, 1), buf);
 }
@@ -103,6 +103,6 @@ fn times(course: &Course<'_>, shown: usize, left: u16, theme: &Theme, row: Rect,
     let room = right.saturating_sub(left + 6);
     if course.violated.iter().any(|v| *v) && usize::from(room) > words.len() + 2 {
         let at = left + 6 + (room - words.len() as u16) / 2;
-        paint::text(buf, row, 0, at, room, words, theme.style(Role::Breached));
+        paint::text(buf, row, 0, at, room, words, theme.style(Role::Over));
     }
 }

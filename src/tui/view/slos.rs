@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-use super::chart;
+use super::charts;
 use super::fit::{Part, fit};
 use super::header::{backend_role, backend_word};
 use super::paint::{self, span};
@@ -67,7 +67,10 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         }
     }
     let from = body.height - panel_height(body);
-    graph(state, theme, list, rows.len(), buf);
+    // Where a short table leaves room.
+    let used = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(1);
+    let free = paint::rows(paint::indent(list, GUTTER), used, list.height.saturating_sub(used + 1));
+    charts::draw(state, theme, free, buf);
     panel(state, theme, paint::rows(body, from, panel_height(body)), buf);
 }
 
@@ -93,7 +96,7 @@ fn grid(burns: &[String], order: SloOrder, widest: usize, width: u16) -> Grid {
 }
 
 /// Whether an SLO's own data is too old to be trusted.
-fn is_stale(state: &State, slo: &SloStatus) -> bool {
+pub(super) fn is_stale(state: &State, slo: &SloStatus) -> bool {
     let limit = state.picture().stale_after().as_secs_f64();
     state.picture().staleness(state.now).is_some() || sample_age(state, slo).is_some_and(|age| age >= limit)
 }
@@ -165,21 +168,6 @@ fn row(
         let area = paint::indent(table, x);
         paint::line(buf, Rect { width: width.min(area.width), ..area }, y, &Line::from(spans));
     }
-}
-
-/// The selected SLO's recent windows, where a short table leaves room.
-fn graph(state: &State, theme: &Theme, list: Rect, rows: usize, buf: &mut Buffer) {
-    let Some(slo) = state.selected_slo() else { return };
-    let used = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(1);
-    let free = paint::rows(paint::indent(list, GUTTER), used, list.height.saturating_sub(used + 1));
-    let known = slo.recent_ms.iter().any(Option::is_some);
-    if free.height < chart::LEAST || !known {
-        return;
-    }
-    // At the bottom, beside the words about the same SLO.
-    let height = free.height.min(14);
-    let area = paint::rows(free, free.height - height, height);
-    chart::draw(slo, state.symbols(), theme, is_stale(state, slo), area, buf);
 }
 
 /// What is known about the selected SLO.

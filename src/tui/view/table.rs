@@ -38,13 +38,16 @@ impl Column {
     }
 }
 
+/// A text of so many cells is read in a line.
+const TEXT: u16 = 64;
+
 /// Where the columns stand; `None` for those that do not fit.
 pub(super) struct Grid {
     columns: Vec<(Column, Option<(u16, u16)>)>,
 }
 
 impl Grid {
-    /// Places `columns` one cell apart in `width` cells.
+    /// Places `columns` in `width` cells, two cells apart where that takes nothing from any but the last.
     pub(super) fn new(columns: Vec<Column>, width: u16) -> Self {
         let mut kept: Vec<bool> = vec![true; columns.len()];
         let need = |kept: &[bool]| -> u16 {
@@ -59,7 +62,10 @@ impl Grid {
                 _ => break,
             }
         }
-        let mut spare = width.saturating_sub(need(&kept));
+        let gap = if roomy(&columns, &kept, width) { 2 } else { 1 };
+        let count = kept.iter().filter(|k| **k).count();
+        let apart = (gap - 1) * u16::try_from(count.saturating_sub(1)).unwrap_or(u16::MAX);
+        let mut spare = width.saturating_sub(need(&kept).saturating_add(apart));
         let mut widths: Vec<u16> = columns.iter().map(|c| c.width.min(width)).collect();
         let mut order: Vec<usize> = (0..columns.len()).filter(|i| kept[*i]).collect();
         order.sort_by_key(|i| std::cmp::Reverse(columns[*i].weight));
@@ -72,7 +78,7 @@ impl Grid {
         let placed = columns.into_iter().zip(kept).zip(widths).map(|((column, kept), w)| {
             let at = kept.then_some((x, w));
             if kept {
-                x += w + 1;
+                x += w + gap;
             }
             (column, at)
         });
@@ -114,6 +120,16 @@ impl Grid {
     }
 }
 
+/// Whether the `kept` ones of `columns` can be as wide as they can make use of with two cells between; of the
+/// last, which may be a text without end, a good part of that is enough.
+fn roomy(columns: &[Column], kept: &[bool], width: u16) -> bool {
+    let kept: Vec<&Column> = columns.iter().zip(kept).filter(|(_, k)| **k).map(|(c, _)| c).collect();
+    let Some((last, others)) = kept.split_last() else { return false };
+    let enough = if last.most < TEXT { last.most / 2 } else { TEXT };
+    let cells: u32 = others.iter().map(|c| u32::from(c.most) + 2).sum();
+    cells + u32::from(last.width.max(enough)) <= u32::from(width)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,7 +146,8 @@ mod tests {
 
     #[test]
     fn columns_give_way_by_weight_and_share_what_is_left() {
-        assert_eq!(grid(40), [Some((0, 20)), Some((21, 5)), Some((27, 4))]);
+        assert_eq!(grid(40), [Some((0, 20)), Some((22, 5)), Some((29, 4))]);
+        assert_eq!(grid(32), [Some((0, 20)), Some((21, 5)), Some((27, 4))]);
         assert_eq!(grid(17), [Some((0, 6)), Some((7, 5)), Some((13, 4))]);
         assert_eq!(grid(16), [Some((0, 10)), Some((11, 5)), None]);
         assert_eq!(grid(8), [Some((0, 8)), None, None]);

@@ -74,7 +74,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         cell(2, &format!("{sign} {}", h.kind.word()), role);
         cell(3, &lasted(h), Role::Muted);
         let text = h.text.replace(Symbols::UNICODE.arrow, symbols.arrow);
-        cell(4, &text, if h.kind == Kind::Incident { role } else { Role::Text });
+        cell(4, &text, if h.kind == Kind::Incident { Role::Over } else { Role::Text });
         if state.timeline.selected.as_ref() == Some(&h.name()) {
             paint::text(buf, list, y, 0, 1, symbols.cursor, theme.style(Role::Key));
             paint::restyle(buf, list, y, theme.style(Role::Selected));
@@ -127,7 +127,7 @@ fn axis(state: &State, theme: &Theme, rows: &[Happening], area: Rect, buf: &mut 
     };
     for h in rows.iter().filter(|h| h.kind == Kind::Incident) {
         let end = h.until.unwrap_or(if h.going_on { to } else { h.at });
-        (x(h.at)..=x(end)).for_each(|at| put(1, at, symbols.interval, Role::Breached));
+        (x(h.at)..=x(end)).for_each(|at| put(1, at, symbols.interval, Role::Over));
     }
     for h in rows.iter().filter(|h| h.kind != Kind::Incident && h.at <= to) {
         let (sign, role) = sign(h, symbols);

@@ -19,6 +19,8 @@ use crate::tui::theme::{Role, Theme};
 use crate::tui::tree::Row;
 use crate::tui::words;
 
+/// Below this, a part of a latency in milliseconds is as good as none.
+const LEAST_OWN_MS: f64 = 0.01;
 /// Cells left of the tree for the cursor.
 pub(super) const GUTTER: u16 = 2;
 
@@ -58,8 +60,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     let symbols = state.symbols();
     let shown = || rows.iter().skip(state.list().offset).take(usize::from(list.height));
     let widest = shown().map(name_width).max().unwrap_or(0);
-    let marks = shown().filter_map(|r| mark(state, &r.place.service, view_of(state, &r.place.service)));
-    let marked = marks.map(|(text, _)| paint::width(&text)).max().unwrap_or(0);
+    let marked = shown().map(|row| paint::width(&stands_out(state, row).0)).max().unwrap_or(0);
     let grid = Grid::new(columns(widest, marked, table.width), table.width);
     let head = head_height(body);
     if head > 0 {
@@ -85,7 +86,12 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
 fn columns(widest: usize, marked: usize, width: u16) -> Vec<Column> {
     let most = u16::try_from(widest).unwrap_or(u16::MAX).max(16);
     // On narrow screens a mark may lose its resource, but not its word.
-    let marked = u16::try_from(marked).unwrap_or(u16::MAX).clamp(13, if width < 60 { 13 } else { 17 });
+    let most_marked = match width {
+        0..60 => 13,
+        60..110 => 17,
+        _ => 28,
+    };
+    let marked = u16::try_from(marked).unwrap_or(u16::MAX).clamp(13, most_marked);
     vec![
         Column::left("service", most.min((width * 2 / 5).max(16)), 10).up_to(most),
         Column::right("", 3, 5).up_to(5),
@@ -95,7 +101,7 @@ fn columns(widest: usize, marked: usize, width: u16) -> Vec<Column> {
         Column::right("own", 7, 4).up_to(8),
         Column::right("load", 7, 3).up_to(10),
         Column::left("", marked, 8).up_to(32),
-        Column::left("known from", 17, 1),
+        Column::left("known from", 10, 1),
         Column::right("seen", 5, 2),
     ]
 }
@@ -130,10 +136,8 @@ pub(super) fn title_parts(state: &State, theme: &Theme) -> Vec<Part> {
 }
 
 fn name_width(row: &Row) -> usize {
-    4 * usize::from(row.depth() > 0)
-        + 2 * row.depth().saturating_sub(1)
-        + 2
-        + paint::width(row.place.service.as_str())
+    // In front of all but the entry, a branch takes the place of the sign.
+    2 + 2 * row.depth() + paint::width(row.place.service.as_str())
 }
 
 /// How a service stands out: what it is called, with which resource, and its role.
@@ -168,6 +172,14 @@ fn unusual(state: &State) -> f64 {
 
 pub(super) fn view_of<'s>(state: &'s State, service: &ServiceName) -> Option<&'s ServiceView> {
     state.picture().snapshot.as_ref()?.services.get(service)
+}
+
+/// How a line stands out, with the remarks on it.
+fn stands_out(state: &State, row: &Row) -> (String, Role) {
+    let mark = mark(state, &row.place.service, view_of(state, &row.place.service));
+    let (text, role) = mark.unzip();
+    let parts: Vec<String> = text.into_iter().chain(remarks(row).into_iter().map(str::to_owned)).collect();
+    (parts.join(", "), role.unwrap_or(Role::Muted))
 }
 
 /// Remarks on a line besides the mark.
@@ -233,10 +245,12 @@ fn draw_row(
         cell(5, &own(row, view), Role::Text);
         cell(6, &format::load(view.and_then(|v| v.load.as_ref())), Role::Muted);
     }
-    let mut parts: Vec<String> = mark.iter().map(|(text, _)| text.clone()).collect();
-    parts.extend(remarks(row).into_iter().map(str::to_owned));
-    cell(7, &parts.join(", "), mark.map_or(Role::Muted, |(_, role)| role));
-    cell(8, call::source(state, row).map_or("", |(from, _)| from), Role::Muted);
+    let (text, role) = stands_out(state, row);
+    // A remark that would be cut is left out.
+    let room = grid.at(7).map_or(0, |(_, width)| usize::from(width));
+    let first = text.split(", ").next().unwrap_or_default();
+    cell(7, if paint::width(&text) > room { first } else { &text }, role);
+    cell(8, call::origin(state, row), Role::Muted);
     let (seen, old) = call::seen(state, row);
     cell(9, &seen, if old { Role::Stale } else { Role::Muted });
 }
@@ -250,8 +264,8 @@ fn quantile(reading: Option<Reading>) -> String {
 pub(super) fn own(row: &Row, view: Option<&ServiceView>) -> String {
     match view.and_then(|v| v.own_ms) {
         Some(_) if row.children == 0 => "all".to_owned(),
-        Some(ms) => format!("<{}", format::rough(ms)),
-        None => format::NONE.to_owned(),
+        Some(ms) if ms.is_finite() => format!("<{}", format::rough(ms.max(LEAST_OWN_MS))),
+        _ => format::NONE.to_owned(),
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
     let mut lines = vec![fit(
         vec![
             Part::left(9, vec![span(format!("What if {service} had"), theme.style(Role::Header))]),
-            Part::right(4, vec![span(format!("for {}", slo.name), theme.style(Role::Muted))]),
+            Part::left(4, vec![span(format!("for {}", slo.name), theme.style(Role::Muted))]),
         ],
         c.width,
         2,

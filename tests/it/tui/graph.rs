@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+
 use sagetop::engine::EngineEvent;
 use sagetop::tui::event::Event;
 
@@ -83,6 +85,28 @@ fn the_cursor_goes_along_the_lines() {
     assert!(driver.text().contains("[Service]"), "{}", driver.text());
     driver.press("esc");
     assert_eq!(chosen(&driver), "recommendationservice");
+}
+
+#[test]
+fn the_wheel_goes_from_box_to_box_and_a_click_chooses_then_opens() {
+    let mut driver = graph(200, 60, false);
+    let mouse = |driver: &mut Driver, kind, (column, row): (u16, u16)| {
+        driver.send(Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+    };
+    let text = driver.text();
+    let (row, line) = text.lines().enumerate().find(|(_, l)| l.contains("cartservice")).unwrap();
+    let column = line.chars().take_while(|c| *c != 'c').count();
+    let (at, click) = ((column as u16, row as u16), MouseEventKind::Down(MouseButton::Left));
+    mouse(&mut driver, click, at);
+    assert_eq!(chosen(&driver), "cartservice");
+    mouse(&mut driver, MouseEventKind::ScrollDown, at);
+    assert!(!["cartservice", "frontend"].contains(&chosen(&driver).as_str()), "{}", chosen(&driver));
+    let before = chosen(&driver);
+    mouse(&mut driver, click, (1, 1));
+    assert_eq!(chosen(&driver), before, "there is no box");
+    mouse(&mut driver, click, at);
+    mouse(&mut driver, click, at);
+    assert!(driver.text().contains("[Service]"), "{}", driver.text());
 }
 
 #[test]

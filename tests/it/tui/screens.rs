@@ -180,3 +180,13 @@ fn hostile_names() {
         check(&format!("hostile-{name}@80x24"), text);
     }
 }
+
+#[test]
+fn a_verdict_is_read_aloud_without_signs() {
+    for (name, verdict) in [("spoken", fixture::verdict()), ("spoken-unsure", fixture::unsure())] {
+        let text = sagetop::tui::spoken_verdict(&verdict);
+        assert!(!text.contains(['[', ']', '<', '>', '|', '\t']), "{text}");
+        assert!(text.lines().all(|line| line.ends_with('.')), "{text}");
+        check(name, text);
+    }
+}

@@ -8,20 +8,20 @@ use super::looks::{drawn, themes};
 use super::remedies::{self, plan};
 use super::remedy_screens::{actions, dialog};
 use super::screens::check;
-use super::{doctor, fixture, inspect, timeline};
+use super::{doctor, fixture, inspect, services, timeline};
 
 const SIZE: (u16, u16) = (120, 40);
 
-fn usual(keys: &str) -> Driver {
-    let mut driver = Driver::usual(SIZE.0, SIZE.1);
+fn usual((columns, rows): (u16, u16), keys: &str) -> Driver {
+    let mut driver = Driver::usual(columns, rows);
     driver.engine([fixture::answered(7, fixture::verdict())]);
     driver.press(keys);
     driver
 }
 
 /// Every screen, and what lies over them.
-fn screens() -> Vec<(&'static str, Driver)> {
-    let (w, h) = SIZE;
+pub fn screens(size: (u16, u16)) -> Vec<(&'static str, Driver)> {
+    let (w, h) = size;
     let mut arming = actions(w, h);
     arming.type_keys("A b o u");
     let mut commands = actions(w, h);
@@ -29,11 +29,12 @@ fn screens() -> Vec<(&'static str, Driver)> {
     commands.type_keys("c up");
     let mut trace = inspect::service(w, h, false);
     trace.press("e");
+    trace.engine([services::traced(Ok(Some(services::waterfall())))]);
     vec![
-        ("slos", usual("1")),
-        ("tree", usual("2 down")),
-        ("graph", usual("2 m l")),
-        ("verdict", usual("3")),
+        ("slos", usual(size, "1")),
+        ("tree", usual(size, "2 down")),
+        ("graph", usual(size, "2 m l")),
+        ("verdict", usual(size, "3")),
         ("service", inspect::service(w, h, false)),
         ("trace", trace),
         ("what-if", inspect::what_if(w, h, false)),
@@ -44,8 +45,8 @@ fn screens() -> Vec<(&'static str, Driver)> {
         ("timeline", timeline::timeline(w, h, false)),
         ("doctor", doctor::doctor(w, h, false)),
         ("log", doctor::log(w, h, false)),
-        ("help", usual("?")),
-        ("palette", usual(": c a r t")),
+        ("help", usual(size, "?")),
+        ("palette", usual(size, ": c a r t")),
     ]
 }
 
@@ -88,7 +89,7 @@ fn runs(buf: &Buffer) -> String {
 
 #[test]
 fn every_screen_in_dark_light_and_mono() {
-    for (screen, driver) in screens() {
+    for (screen, driver) in screens(SIZE) {
         let mut text = String::new();
         for name in ["dark", "light", "mono"] {
             let buf = drawn(&driver, themes(name).current());

@@ -25,9 +25,9 @@ fn grid(longest: usize, width: u16) -> Grid {
         vec![
             Column::left("  metric", name, 10).up_to(longest.max(12)),
             Column::left("resource", 8, 3),
-            Column::right("observed", 9, 9),
-            Column::right("normal", 9, 8),
-            Column::left("", 14, 7),
+            Column::right("observed", 9, 9).up_to(10),
+            Column::right("normal", 9, 8).up_to(10),
+            Column::left("", 14, 7).up_to(15),
             Column::right("odds", 9, 4),
             Column::left("recent", 8, 2).up_to(60),
         ],

@@ -13,6 +13,7 @@ use super::paint::{self, span};
 use super::pane::Pane;
 use super::plot;
 use crate::domain::Clean;
+use crate::engine::MetricView;
 use crate::tui::format;
 use crate::tui::state::{Screen, State};
 use crate::tui::theme::{Role, Theme};
@@ -24,6 +25,9 @@ const GUTTER: u16 = 2;
 const WIDE: u16 = 150;
 /// From this height on, they stand below them.
 const TALL: u16 = 16;
+
+/// Rows of one chart where several stand below one another.
+const CHART: u16 = 12;
 
 /// Where the parts stand; parts that do not fit are empty.
 struct Parts {
@@ -45,11 +49,15 @@ fn parts(state: &State, body: Rect) -> Parts {
     if body.width >= WIDE && rest.height >= plot::LEAST + 2 {
         let table = Rect { width: rest.width / 2, ..rest };
         let side = paint::indent(rest, table.width + 1);
-        let chart = if example { side.height * 2 / 5 } else { side.height.min(24) };
+        let chart = if example {
+            side.height.saturating_sub(waterfall::rows(state)).max(side.height * 2 / 5)
+        } else {
+            side.height
+        };
         let trace = if example { paint::rows(side, chart, side.height - chart) } else { nothing };
         return Parts { head: above, table, chart: paint::rows(side, 0, chart), trace };
     }
-    let panel = if body.height < TALL { 0 } else { (rest.height * 2 / 5).clamp(plot::LEAST + 2, 16) };
+    let panel = if body.height < TALL { 0 } else { below_metrics(state, rest.height) };
     let table = paint::rows(rest, 0, rest.height - panel);
     let below = paint::rows(rest, table.height, panel);
     // Where there is room for neither, the trace that was asked for takes all of it.
@@ -58,6 +66,14 @@ fn parts(state: &State, body: Rect) -> Parts {
         (true, _) => Parts { head: above, table, chart: nothing, trace: below },
         (false, _) => Parts { head: above, table, chart: below, trace: nothing },
     }
+}
+
+/// Rows below the metrics: what these leave, and two fifths at least.
+fn below_metrics(state: &State, height: u16) -> u16 {
+    let metrics = state.detail().map_or(0, |detail| detail.metrics.len());
+    let left = height.saturating_sub(u16::try_from(metrics).unwrap_or(u16::MAX).saturating_add(2));
+    let least = (height * 2 / 5).max(plot::LEAST + 2);
+    least.min(16).max(left.min(3 * CHART))
 }
 
 /// Where the lines of the metrics stand.
@@ -89,7 +105,7 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         }
         Some(Ok(_)) => metrics::draw(state, theme, parts.table, list_area(state, body), buf),
     }
-    chart(state, theme, parts.chart, buf);
+    charts(state, theme, parts.chart, buf);
     waterfall::draw(state, theme, service, parts.trace, buf);
 }
 
@@ -102,15 +118,28 @@ fn titled(state: &State, theme: &Theme, title: &str, area: Rect, buf: &mut Buffe
     paint::rows(paint::indent(area, GUTTER), 1, area.height.saturating_sub(1))
 }
 
-/// The course of the selected metric.
-fn chart(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let (Some(detail), true) = (state.detail(), area.height >= plot::LEAST) else { return };
+/// The course of the selected metric, and below it of the others in their order, where there is room: what
+/// changed together shows.
+fn charts(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let rows = state.metric_rows();
     let chosen = state.inspected.metric.as_ref();
-    let Some(m) = rows.iter().find(|m| chosen.is_some_and(|(e, what)| *e == m.entity && *what == m.what))
+    let Some(at) =
+        rows.iter().position(|m| chosen.is_some_and(|(e, what)| *e == m.entity && *what == m.what))
     else {
         return;
     };
+    let others = rows.iter().enumerate().filter(|(i, m)| *i != at && m.recent.iter().any(Option::is_some));
+    let order: Vec<_> = std::iter::once(&rows[at]).chain(others.map(|(_, m)| m)).collect();
+    let count = usize::from(area.height / CHART).clamp(1, order.len());
+    let height = (area.height / u16::try_from(count).unwrap_or(1)).min(2 * CHART);
+    for (from, m) in (0..area.height).step_by(usize::from(height.max(1))).zip(order.into_iter().take(count)) {
+        chart(state, theme, m, paint::rows(area, from, height), buf);
+    }
+}
+
+/// The course of a metric.
+fn chart(state: &State, theme: &Theme, m: &MetricView, area: Rect, buf: &mut Buffer) {
+    let (Some(detail), true) = (state.detail(), area.height >= plot::LEAST) else { return };
     let unit = m.unit.as_ref().map(Clean::as_str);
     let told = |value: Option<f64>| format::measured(value, unit);
     let by = match (m.normal, m.modelled) {

@@ -46,6 +46,13 @@ pub(super) fn draw(state: &State, theme: &Theme, service: &ServiceName, area: Re
     }
 }
 
+/// Rows that all of the trace takes, with its title and the link below it.
+pub(super) fn rows(state: &State) -> u16 {
+    let known = state.inspected.service.as_ref().and_then(|service| state.picture().traces.get(service));
+    let example = known.and_then(|e| e.trace.as_ref().ok()).and_then(Option::as_ref);
+    u16::try_from(example.map_or(0, |w| w.spans.len()).saturating_add(3)).unwrap_or(u16::MAX)
+}
+
 fn title(w: &Waterfall, age: &str) -> String {
     let of = if w.truncated { format!("{} looked at, of more", w.of) } else { w.of.to_string() };
     let took = format::latency(Some(w.took_ms));
@@ -67,7 +74,7 @@ fn spans(state: &State, theme: &Theme, service: &ServiceName, w: &Waterfall, are
             (false, true) => Role::Suspect,
             (false, false) => Role::Text,
         };
-        let sign = if s.error { pane.symbols.breached } else { " " };
+        let sign = if s.error { format!("{} ", pane.symbols.breached) } else { "  ".to_owned() };
         let depth = s.depth.min(name / 4);
         let text = format!("{}{sign}{} {}", " ".repeat(depth), s.service, s.operation);
         let text = pane.clip(&text, name);
@@ -88,7 +95,7 @@ fn spans(state: &State, theme: &Theme, service: &ServiceName, w: &Waterfall, are
     let hidden = w.spans.len() - shown.len() + w.left_out;
     let more = if hidden > 0 { format!("{hidden} shorter spans more; ") } else { String::new() };
     let text = pane.clip(&format!("{more}{}", w.link), width.saturating_sub(usize::from(GUTTER)));
-    paint::line(buf, area, rows, &Line::from(span(text, theme.style(Role::Muted))));
+    paint::line(buf, area, shown.len(), &Line::from(span(format!("  {text}"), theme.style(Role::Muted))));
 }
 
 /// At most `most` of the spans, the longest ones, in their order.

@@ -15,8 +15,10 @@ use crate::tui::theme::Role;
 
 /// Widest scale.
 const WIDEST: usize = 44;
-/// Cells of a name.
-const NAME: usize = 24;
+/// Most cells of a name.
+const NAME: usize = 32;
+/// In place of a name.
+const OBSERVED: &str = "nobody: as observed";
 /// Cells of a latency, and of a probability.
 const VALUE: usize = 9;
 
@@ -32,7 +34,8 @@ pub(super) fn lines(c: &Context<'_>) -> Vec<Line<'static>> {
     }
     let pane =
         Pane { state: c.state, theme: c.theme, symbols: c.symbols, width: c.width, compact: c.compact };
-    let name = NAME.min(c.width / 3);
+    let longest = candidates.iter().map(|x| paint::width(x.service.as_str()) + 2).max().unwrap_or(0);
+    let name = longest.clamp(OBSERVED.len(), NAME).min(c.width * 2 / 5);
     let cells = c.width.saturating_sub(name + 2 * VALUE + 4).min(WIDEST);
     let row = |label: &str, role: Role, x: Option<&Culprit>| {
         let forecast = x.and_then(|x| x.counterfactual.as_ref());
@@ -51,7 +54,7 @@ pub(super) fn lines(c: &Context<'_>) -> Vec<Line<'static>> {
     let place = name + 1 + if cells < 8 { 0 } else { cells };
     let head = format!("{:place$} {:>VALUE$} {:>7}", "", v.slo.quantile.to_string(), "P(met)");
     lines.push(Line::from(span(pane.clip(&head, c.width), c.style(Role::Muted))));
-    lines.push(row("nobody: as observed", Role::Muted, None));
+    lines.push(row(OBSERVED, Role::Muted, None));
     for x in candidates {
         let (sign, role) = if blamed(x) { (c.symbols.culprit, Role::Culprit) } else { (" ", Role::Text) };
         lines.push(row(&format!("{sign} {}", x.service), role, Some(x)));

@@ -17,6 +17,7 @@ use ratatui::text::Line;
 use ranking::Ranking;
 
 use super::paint::{self, span};
+use super::{chart, slos};
 use crate::domain::Verdict;
 use crate::engine::ModelState;
 use crate::tui::action::Action;
@@ -28,6 +29,8 @@ use crate::tui::theme::{Role, Theme};
 
 /// From this width on, the resources stand beside the text.
 const WIDE: u16 = 100;
+/// Most rows of the objective's recent course beside the text.
+const COURSE: u16 = 20;
 /// Cells left of the text for the cursor.
 const GUTTER: u16 = 2;
 
@@ -131,10 +134,26 @@ pub(super) fn draw(state: &State, theme: &Theme, body: Rect, buf: &mut Buffer) {
         }
         let side = paint::indent(side, 2);
         let context = context(state, theme, &answer.verdict, side.width);
-        for (y, line) in resources::lines(&context, true).iter().enumerate() {
+        let lines = resources::beside(&context, usize::from(side.height));
+        for (y, line) in lines.iter().enumerate() {
             paint::line(buf, side, y, line);
         }
+        let used = u16::try_from(lines.len() + 1).unwrap_or(u16::MAX);
+        course(state, theme, paint::rows(side, used, side.height.saturating_sub(used)), buf);
     }
+}
+
+/// How the objective came to stand as it does, below the resources where there is room.
+fn course(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let (Some(slo), true) = (state.selected_slo(), area.height >= chart::LEAST + 3) else { return };
+    if slo.recent_ms.iter().all(Option::is_none) {
+        return;
+    }
+    let height = area.height.min(COURSE);
+    let area = paint::rows(area, area.height - height, height);
+    paint::text(buf, area, 0, 0, area.width, &format!("{} lately", slo.name), theme.style(Role::Title));
+    let below = paint::rows(area, 1, height - 1);
+    chart::draw(slo, state.symbols(), theme, slos::is_stale(state, slo), below, buf);
 }
 
 fn context<'a>(state: &'a State, theme: &'a Theme, verdict: &'a Verdict, width: u16) -> Context<'a> {

@@ -52,7 +52,7 @@ impl<'a> Ranking<'a> {
             head.extend(c.wrapped(none, Style::new()));
         }
         let open = rows.iter().position(|(_, r)| Some(&r.service) == c.state.suspect.as_ref());
-        let details = if inline && open.is_some() { resources::lines(c, false) } else { Vec::new() };
+        let details = if inline && open.is_some() { resources::lines(c) } else { Vec::new() };
         let top = c.verdict.ranking.iter().map(|r| r.score).filter(|s| s.is_finite()).fold(0.0, f64::max);
         let widest = rows.iter().map(|(_, r)| r.service.0.width()).max().unwrap_or(0);
         Self { head, rows, open, details, top, widest }

@@ -1,4 +1,4 @@
-//! The selected service: what the latency would be had it been normal, and its resources,
+//! A service of the verdict: what the latency would be had it been normal, and its resources,
 //! observed against normal.
 
 use ratatui::style::Style;
@@ -6,7 +6,7 @@ use ratatui::text::Line;
 
 use super::super::paint::{self, span};
 use super::Context;
-use crate::domain::{Culprit, ResourceCause};
+use crate::domain::{Culprit, ResourceCause, ServiceName};
 use crate::tui::format;
 use crate::tui::theme::Role;
 use crate::tui::words;
@@ -14,26 +14,45 @@ use crate::tui::words;
 /// Cells in front of every line when they stand within the text.
 const INSET: usize = 6;
 
-/// The lines; `beside` if they stand on their own and not below the service's line.
-pub(super) fn lines(c: &Context<'_>, beside: bool) -> Vec<Line<'static>> {
+/// The lines about the selected service, for below its line of the text.
+pub(super) fn lines(c: &Context<'_>) -> Vec<Line<'static>> {
     let Some(service) = &c.state.suspect else { return Vec::new() };
-    let inset = if beside { 0 } else { INSET.min(c.width / 4) };
-    let inner = Context { width: c.width - inset, ..*c };
-    let mut lines = Vec::new();
-    if beside {
-        let name = paint::clip(service.as_str(), c.width, c.symbols.ellipsis).into_owned();
-        lines.push(Line::from(span(name, c.style(Role::Title))));
-    }
-    match words::details(c.verdict, service) {
-        Some(details) => lines.extend(detailed(&inner, details)),
-        None => lines.extend(plain(&inner)),
-    }
-    if inset > 0 {
-        for line in &mut lines {
-            line.spans.insert(0, span(" ".repeat(inset), Style::new()));
-        }
+    let inset = INSET.min(c.width / 4);
+    let mut lines = of(&Context { width: c.width - inset, ..*c }, service);
+    for line in &mut lines {
+        line.spans.insert(0, span(" ".repeat(inset), Style::new()));
     }
     lines
+}
+
+/// The selected service on its own, and below it the others that the verdict details, as many as `rows` have
+/// room for: what speaks against them is to be seen beside what speaks for it.
+pub(super) fn beside(c: &Context<'_>, rows: usize) -> Vec<Line<'static>> {
+    let Some(service) = &c.state.suspect else { return Vec::new() };
+    let titled = |service: &ServiceName, role: Role| {
+        let name = paint::clip(service.as_str(), c.width, c.symbols.ellipsis).into_owned();
+        let mut lines = vec![Line::from(span(name, c.style(role)))];
+        lines.extend(of(c, service));
+        lines
+    };
+    let mut lines = titled(service, Role::Title);
+    let detailed = c.verdict.culprits.iter().chain(&c.verdict.suspects);
+    for other in detailed.filter(|other| other.service != *service) {
+        let more = titled(&other.service, Role::Header);
+        if lines.len() + 1 + more.len() > rows {
+            break;
+        }
+        lines.push(Line::default());
+        lines.extend(more);
+    }
+    lines
+}
+
+fn of(c: &Context<'_>, service: &ServiceName) -> Vec<Line<'static>> {
+    match words::details(c.verdict, service) {
+        Some(details) => detailed(c, details),
+        None => plain(c, service),
+    }
 }
 
 fn detailed(c: &Context<'_>, details: &Culprit) -> Vec<Line<'static>> {
@@ -61,13 +80,12 @@ fn detailed(c: &Context<'_>, details: &Culprit) -> Vec<Line<'static>> {
 }
 
 /// The verdict details its first services only; of the others the resource ranking is known.
-fn plain(c: &Context<'_>) -> Vec<Line<'static>> {
-    let service = c.state.suspect.as_ref();
+fn plain(c: &Context<'_>, service: &ServiceName) -> Vec<Line<'static>> {
     let scores: Vec<_> = c
         .verdict
         .resource_ranking
         .iter()
-        .filter(|r| Some(&r.service) == service)
+        .filter(|r| r.service == *service)
         .map(|r| format!("{} {}", r.resource, format::quantity(Some(r.score))))
         .collect();
     let text = if scores.is_empty() {
@@ -88,7 +106,7 @@ struct Layout {
 
 const RESOURCE: usize = 9;
 const VALUE: usize = 9;
-const ODDS: usize = 10;
+const ODDS: usize = 12;
 const MET: usize = 7;
 
 impl Layout {
@@ -135,7 +153,13 @@ impl Layout {
 
     /// The first line has the values; the rest of a long metric's name stands below.
     fn row(&self, c: &Context<'_>, r: &ResourceCause) -> Vec<Line<'static>> {
-        let mut metric = paint::wrap(&c.plain(r.metric.as_str()), self.metric).into_iter();
+        let name = c.plain(r.metric.as_str());
+        // What is too long is broken between its words, which are joined by underscores.
+        let parts = match paint::width(&name) > self.metric {
+            true => paint::wrap(&name.replace('_', "_ "), self.metric),
+            false => vec![name.into_owned()],
+        };
+        let mut metric = parts.into_iter().map(|part| part.replace("_ ", "_"));
         let cells = [
             r.resource.word().to_owned(),
             metric.next().unwrap_or_default(),
@@ -145,8 +169,9 @@ impl Layout {
             r.p_slo_met.map_or_else(|| format::NONE.to_owned(), format::probability),
         ];
         let (muted, text) = (c.style(Role::Muted), Style::new());
-        let first =
-            self.line(cells, [c.style(Role::Suspect), text, text, muted, text, text], c.symbols.ellipsis);
+        let unusual = c.state.picture().snapshot.as_ref().is_some_and(|s| r.surprise >= s.unusual);
+        let marked = if unusual { c.style(Role::Suspect) } else { text };
+        let first = self.line(cells, [marked, text, marked, muted, text, text], c.symbols.ellipsis);
         let indent = if self.resource { " ".repeat(RESOURCE) } else { String::new() };
         let rest = metric.map(|part| Line::from(span(format!("{indent}{part}"), text)));
         std::iter::once(first).chain(rest).collect()
