@@ -180,7 +180,7 @@ impl Counter {
 
 fn word(ask: &Ask) -> &'static str {
     match ask {
-        Ask::Propose(_) => "proposing",
+        Ask::Propose(_) | Ask::Try { .. } => "proposing",
         Ask::Review(_) => "reviewing",
         Ask::Arm(_) => "arming",
         Ask::Disarm => "disarming",

@@ -49,6 +49,7 @@ pub fn proposal(id: u64, kind: ActionKind, risk: Risk) -> Proposal {
         resource: Resource::Cpu,
         changes: vec![change("replicas", Some("2"), Some("4"))],
         risk,
+        asked: false,
         why: Clean::new(
             "its CPU is throttled in 83 % of periods; four replicas bring each one back to its normal share",
         ),

@@ -42,11 +42,18 @@ fn mark(c: &Pane<'_>, o: &Operation) -> (&'static str, Role) {
     match &o.outcome {
         _ if o.undone_by.is_some() => (s.unknown, Role::Muted),
         _ if o.reverted.is_some() => (s.burning, Role::Burning),
+        // It is there, and did not help: that is not good news.
+        Some(Outcome::Applied) if met(o) == Some(false) => (s.burning, Role::Burning),
         Some(Outcome::Applied) => (s.ok, Role::Ok),
         Some(Outcome::NotApplied(_)) => (s.breached, Role::Burning),
         Some(Outcome::Unknown(_)) => (s.unknown, Role::Failure),
         None => (s.open, Role::Notice),
     }
+}
+
+/// Whether the objective was met with it, once that is known.
+fn met(o: &Operation) -> Option<bool> {
+    o.verification.as_ref()?.met
 }
 
 /// An operation in short.
@@ -91,17 +98,18 @@ pub(super) fn lines(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
 
 /// What came of it, in a few words.
 fn result(o: &Operation) -> (String, Role) {
-    let measured = o
-        .verification
-        .as_ref()
-        .and_then(|v| Some((v.measured_ms.filter(|ms| ms.is_finite())?, v.hit, v.met)));
-    if let (Some((ms, hit, met)), None) = (measured, &o.undone_by) {
+    let measured =
+        o.verification.as_ref().and_then(|v| Some((v.measured_ms.filter(|ms| ms.is_finite())?, v.hit)));
+    if let (Some((ms, hit)), None) = (measured, &o.undone_by) {
+        let violated = met(o) == Some(false);
         let word = match hit {
-            Some(true) => ": as predicted",
-            Some(false) => ": not as predicted",
-            None => "",
+            // Whether the model was right matters less than that the users still wait.
+            _ if violated => ": still violated".to_owned(),
+            Some(true) => ": as predicted".to_owned(),
+            Some(false) => format!(": {} predicted", words::side(ms, false, o.forecast.as_ref())),
+            None => String::new(),
         };
-        let role = if met == Some(false) { Role::Over } else { Role::Ok };
+        let role = if violated { Role::Over } else { Role::Ok };
         return (format!("{}{word}", format::latency(Some(ms))), role);
     }
     match (&o.reverted, words::outcome_why(o), words::phase(&o.phase)) {
@@ -157,7 +165,8 @@ pub(super) fn details(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
         field("note", note.as_str(), text);
     }
     if let (true, None, Some(key)) = (o.can_undo, &o.undone_by, key(Action::Undo)) {
-        field("undo", &format!("{key} shows what would take it back"), c.style(Role::Notice));
+        let why = if met(o) == Some(false) { "it did not help: " } else { "" };
+        field("undo", &format!("{why}{key} shows what would take it back"), c.style(Role::Notice));
     }
     field("name", &o.id.to_string(), c.style(Role::Muted));
     lines
