@@ -95,7 +95,8 @@ fn the_wrong_action_is_seen_not_to_help_and_taken_back_and_the_right_one_helps()
     both.shows(&[
         "▲ APPLIED",
         "250 ms: still violated",
-        "objective still violated: measured 250 ms over 3 windows, a hit: inside the predicted 250 ms [230-270]",
+        "objective still violated: measured 250 ms over 3 windows, a hit: inside the predicted |",
+        "250 ms [230-270]",
         "it did not help: u shows what would take it back",
         "That did not help: still violated. u on it takes it back; then try another.",
     ]);

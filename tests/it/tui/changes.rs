@@ -153,7 +153,7 @@ fn an_operation_is_followed_to_its_end() {
     }
     // A miss for the better, and one for the worse.
     driver.engine([op(verified("op-10", 0, 120.0))]);
-    shows(&driver, &["120 ms: better than predicted", "a miss: better than the predicted 171 ms [150-198]"]);
+    shows(&driver, &["● APPLIED", "120 ms: better than predicted"]);
     driver.engine([op(verified("op-10", 0, 290.0))]);
     shows(&driver, &["290 ms: worse than predicted"]);
     driver.engine([op(verified("op-10", 0, 420.0))]);
