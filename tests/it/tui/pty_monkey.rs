@@ -1,5 +1,6 @@
 //! A monkey at the keyboard of the real program, in a pseudo-terminal, on a lab in which something is
-//! wrong and the means to change it are at hand: it sees proposals and reviews, and changes nothing.
+//! wrong and the means to change it are at hand: it roams through every screen, the palette, the past and another
+//! context, sees proposals and reviews, types the names that are asked for, and changes nothing.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -35,9 +36,68 @@ const PASTES: [&str; 6] = [
     "\x1b[200~a\r\t\r\r\x1b[201~",
     "y\ry\r",
 ];
+/// Where it goes on purpose, each in one go: nobody comes there by random keys alone.
+const WALKS: [&str; 22] = [
+    // The palette, with letters of what it offers.
+    ":what\r",
+    ":acti\r",
+    ":chain\r",
+    ":light\r",
+    ":doct\r",
+    ":undo\r",
+    ":keep\r",
+    // What-if: sliders, and what they stand for as proposals.
+    "w\x1b[C\x1b[C\r",
+    "w\x1b[B\x1b[C\r",
+    "w\x1b[C\x1b[B\x1b[C\x1b[B\x1b[C\ra",
+    "w0\x1b[C\x1b[D\x1b[C\r",
+    // Reviews of this and that, names in their fields, the buttons.
+    "a\x1b[H\r",
+    "a\x1b[B\r",
+    "a\x1b[B\x1b[B\r",
+    "a\x1b[F\r",
+    "chain-1\t\t\r",
+    "chain-1\t\t\t\r",
+    "\x1b[6~\x1b[6~\x1b[6~\x1b[6~\t",
+    "\x1b[6~\x1b[6~\x1b[6~\x1b[6~chain-1\t\t",
+    "\x1b[F\t\t",
+    "\t\t",
+    "\t\r\t\r",
+];
+/// The same, to where an armed context is no longer: the past, and the other context.
+const AWAY: [&str; 10] = [
+    "6\x1b[B\r",
+    "6\x1b[B\x1b[B\r>>",
+    ",,,>",
+    ",,>><<",
+    "<<n",
+    ",n",
+    "CC",
+    "Ca",
+    ":other\r",
+    ":context lab\r",
+];
+/// What it has to have come by, or it proves nothing: parts of what was on the screen.
+const PLACES: [&str; 12] = [
+    "[SLOs]",
+    "[Tree]",
+    "[Verdict]",
+    "[Actions]",
+    "[Commands]",
+    "[Timeline]",
+    "[Service]",
+    "[What if]",
+    "Palette",
+    "Review:",
+    "type chain-1",
+    "sagetop other",
+];
 /// A fault of long standing, so that there is a verdict at once.
 const FAULT: &str =
     "[[fault]]\nkind = \"latent\"\nservice = \"chain-1\"\nbefore = \"8m\"\nfor = \"3h\"\nintensity = 1.0\n";
+
+/// How often it is armed anew.
+const ROUNDS: usize = 8;
 
 /// A lab, and a configuration whose kubectl and ssh write down what they are asked for.
 struct Stage {
@@ -83,6 +143,13 @@ impl Stage {
             )
             .replace(path("bin").join("ssh").to_str().unwrap(), path("front").join("ssh").to_str().unwrap());
         assert_ne!(front, config);
+        // A second context, by another name the same.
+        let sections = front.lines().position(|line| line.starts_with("[contexts.lab]")).unwrap();
+        let of_lab = |line: &&str| !line.starts_with("[windows]");
+        let first: Vec<&str> = front.lines().skip(sections).take_while(of_lab).collect();
+        let remedy: Vec<&str> = front.lines().skip_while(|line| *line != "[contexts.lab.remedy]").collect();
+        let other = format!("{}\n{}\nkube_context = \"lab\"\n", first.join("\n"), remedy.join("\n"));
+        let front = front + "\n" + &other.replace("contexts.lab", "contexts.other");
         std::fs::write(path("config.toml"), front).unwrap();
         Self { lab, folder }
     }
@@ -96,6 +163,7 @@ impl Stage {
         let place = |name: &str| self.path(name).display().to_string();
         let mut words =
             vec!["--config".to_owned(), place("config.toml"), "--state-dir".to_owned(), place("state")];
+        words.extend(["--context".to_owned(), "lab".to_owned()]);
         words.extend(command.iter().map(|word| (*word).to_owned()));
         words
     }
@@ -155,33 +223,52 @@ fn only_reads(command: &str) -> bool {
     command.starts_with("kubectl ") && (!writes || has("--dry-run=server"))
 }
 
-/// Presses `keys` keys in bursts, with short rests in between; while it is armed, never one alone. (The palette and
-/// the timeline stay closed.)
-fn play(terminal: &mut Terminal, random: &mut StdRng, keys: usize, armed: bool) {
+/// What it does next: a paste, a walk, a letter, a key.
+fn whim(random: &mut StdRng, armed: bool) -> String {
+    match random.random_range(0..100) {
+        0..4 => (*PASTES.choose(random).unwrap()).to_owned(),
+        4..10 => (*WALKS.choose(random).unwrap()).to_owned(),
+        10..13 if !armed || random.random_bool(0.1) => (*AWAY.choose(random).unwrap()).to_owned(),
+        // Not `q`, which ends it, and not `A`: whether it is armed is the tests' to say.
+        10..40 => {
+            let letters = "abcdefghijklmnoprstuvwxyzBDEFGHIJKLMNOPRSTUVWXYZ012345789-_.;<>+#~^|\\";
+            char::from(*letters.as_bytes().choose(random).unwrap()).to_string()
+        }
+        // An escape before an arrow reads as other keys, `A` among them.
+        _ => match *KEYS.choose(random).unwrap() {
+            "\x1b" if armed => String::new(),
+            key => key.to_owned(),
+        },
+    }
+}
+
+/// Where it has been, and how often a whole dialog could be approved when a burst was over.
+#[derive(Default)]
+struct Seen {
+    places: BTreeSet<&'static str>,
+    at_the_button: usize,
+}
+
+impl Seen {
+    fn look(&mut self, terminal: &Terminal) {
+        let text = terminal.screen.screen().contents();
+        self.places.extend(PLACES.into_iter().filter(|place| text.contains(place)));
+        self.at_the_button += usize::from(text.contains("ARMED") && text.contains("›[ Apply ]"));
+    }
+}
+
+/// Presses `keys` keys in bursts, with short rests in between; while it is armed, never one alone.
+fn play(terminal: &mut Terminal, random: &mut StdRng, keys: usize, armed: bool, seen: &mut Seen) {
     let mut pressed = 0;
     while pressed < keys {
-        let mut burst = String::new();
-        for _ in 0..random.random_range(if armed { 2..40 } else { 1..40 }) {
-            pressed += 1;
-            match random.random_range(0..100) {
-                0..4 => burst.push_str(PASTES.choose(random).unwrap()),
-                // Not `q`, which ends it, and not `A`: whether it is armed is the tests' to say.
-                4..40 => {
-                    let letters =
-                        "abcdefghijklmnoprstuvwxyzBCDEFGHIJKLMNOPRSTUVWXYZ0123456789-_.,:;<>+#~^|\\";
-                    let letter = char::from(*letters.as_bytes().choose(random).unwrap());
-                    // Nor what leads to the past, where there is nothing to be done.
-                    if !",6:".contains(letter) {
-                        burst.push(letter);
-                    }
-                }
-                // An escape before an arrow reads as other keys, `A` among them.
-                _ => match *KEYS.choose(random).unwrap() {
-                    "\x1b" if armed => {}
-                    key => burst.push_str(key),
-                },
-            }
+        let (mut burst, many) = (String::new(), random.random_range(if armed { 2..40 } else { 1..40 }));
+        for _ in 0..many {
+            burst.push_str(&whim(random, armed));
         }
+        if armed && burst.chars().count() < 2 {
+            continue;
+        }
+        pressed += many;
         terminal.press(&burst);
         // Now and then long enough for a question to be answered and drawn.
         let rest = if random.random_bool(0.05) { 300 } else { random.random_range(1..20) };
@@ -189,6 +276,9 @@ fn play(terminal: &mut Terminal, random: &mut StdRng, keys: usize, armed: bool) 
         while let Ok(bytes) = terminal.output.try_recv() {
             terminal.take(&bytes);
         }
+        seen.look(terminal);
+        // The palette offers that too.
+        assert!(terminal.child.try_wait().unwrap().is_none(), "it ended after {burst:?}");
     }
 }
 
@@ -206,11 +296,16 @@ fn home(terminal: &mut Terminal) {
         terminal.press("\x1b");
         rest(terminal);
     }
-    // Back in the present, if it went elsewhere.
-    for key in ["n", "a"] {
-        terminal.press(key);
-        rest(terminal);
+    // Back in the present and the first context, if it went elsewhere.
+    terminal.press("n");
+    rest(terminal);
+    if terminal.screen.screen().contents().lines().next().is_some_and(|line| line.contains(" other")) {
+        terminal.press("C");
+        terminal.expect("context lab");
+        terminal.expect("BREACHED chain-0 p99");
     }
+    terminal.press("a");
+    rest(terminal);
     terminal.expect("[Actions]");
 }
 
@@ -225,7 +320,7 @@ fn arm(terminal: &mut Terminal) {
 }
 
 #[test]
-fn eleven_thousand_keys_and_pastes_change_nothing() {
+fn twelve_thousand_keys_pastes_and_walks_change_nothing() {
     let stage = Stage::start();
     let trained = Command::new(env!("CARGO_BIN_EXE_sagetop")).args(stage.words(&["train"])).output().unwrap();
     assert!(trained.status.success(), "{trained:?}");
@@ -240,27 +335,33 @@ fn eleven_thousand_keys_and_pastes_change_nothing() {
     terminal.expect("scale out");
     terminal.expect("Read-only: nothing can be written.");
 
-    let mut random = StdRng::seed_from_u64(7);
-    play(&mut terminal, &mut random, 8_000, false);
+    let (mut random, mut seen) = (StdRng::seed_from_u64(7), Seen::default());
+    play(&mut terminal, &mut random, 8_000, false, &mut seen);
     home(&mut terminal);
     terminal.expect("Read-only: nothing can be written.");
 
-    // Armed, so that only the way in which it presses keys is between it and a change.
-    arm(&mut terminal);
-    for key in ["l", "a", "b", "\r"] {
-        std::thread::sleep(Duration::from_millis(100));
-        terminal.press(key);
+    // Armed, so that only the way in which it presses keys is between it and a change; again and again, since the
+    // past and the other context end it.
+    for _ in 0..ROUNDS {
+        if !terminal.screen.screen().contents().contains("Armed for lab") {
+            arm(&mut terminal);
+            for key in ["l", "a", "b", "\r"] {
+                std::thread::sleep(Duration::from_millis(100));
+                terminal.press(key);
+            }
+            terminal.expect("Armed for lab");
+        }
+        play(&mut terminal, &mut random, 4_000 / ROUNDS, true, &mut seen);
+        home(&mut terminal);
     }
-    terminal.expect("Armed for lab");
-    play(&mut terminal, &mut random, 3_000, true);
-    home(&mut terminal);
-    terminal.expect("Armed for lab");
     terminal.press("q");
     assert_eq!(terminal.ends().0, 0);
 
     let commands = stage.commands();
     let reviews = commands.iter().filter(|command| command.contains("--dry-run=server")).count();
     assert!(reviews > 5, "it saw only {reviews} reviews in {} commands", commands.len());
+    assert_eq!(seen.places, BTreeSet::from(PLACES));
+    assert!(seen.at_the_button > 5, "only {} times was it one key away", seen.at_the_button);
     let wrote: Vec<_> = commands.iter().filter(|command| !only_reads(command)).collect();
     assert!(wrote.is_empty(), "{wrote:#?}");
     assert_eq!(stage.cluster(), before);
