@@ -8,7 +8,7 @@ use sagetop::domain::{Clean, Counterfactual, Lever, Move, Resource, ServiceName,
 use sagetop::engine::EngineEvent;
 use sagetop::lab::sim::Change;
 use sagetop::remedy::{
-    ActionKind, Ask, Confirmation, Forecast, Heard, Operation, Outcome, Phase, Proposal, Told, Weight,
+    ActionKind, Ask, Confirmation, Forecast, Heard, Operation, Outcome, Phase, Proposal, Target, Told, Weight,
 };
 use sagetop::tui::event::Event;
 use sagetop::tui::guide::Scene;
@@ -63,12 +63,14 @@ impl Both {
         }
     }
 
-    /// What came of the operation once its effect was there and windows with this tail were measured.
-    fn measured(&mut self, ms: f64) -> Arc<Operation> {
-        self.bench.operation("its effect", |operation| operation.phase == Phase::Verifying);
+    /// What came of the operation on `target` once its effect was there and windows with this tail were measured.
+    fn measured(&mut self, target: &Target, ms: f64) -> Arc<Operation> {
+        let phase =
+            |phase| move |operation: &Operation| operation.target == *target && operation.phase == phase;
+        self.bench.operation("its effect", phase(Phase::Verifying));
         std::thread::sleep(Duration::from_millis(4_200));
         self.bench.heard.send(Heard::Readings(readings(&[ms, ms, ms]))).unwrap();
-        self.bench.done()
+        self.bench.operation("the end", phase(Phase::Done))
     }
 }
 
@@ -89,7 +91,7 @@ fn the_wrong_action_is_seen_not_to_help_and_taken_back_and_the_right_one_helps()
     assert_eq!(both.lab.changes(), [Change::Replicas(0, 3)]);
     both.bench.operation("settling", |operation| matches!(operation.phase, Phase::Settling(_)));
     both.lab.observe(5, &[0, 1, 2], 0.0);
-    let wrong = both.measured(250.0);
+    let wrong = both.measured(&plan.target, 250.0);
     let seen = wrong.verification.as_ref().unwrap();
     assert_eq!((seen.met, seen.hit), (Some(false), Some(true)), "{wrong:?}");
     both.shows(&[
@@ -126,9 +128,7 @@ fn the_wrong_action_is_seen_not_to_help_and_taken_back_and_the_right_one_helps()
         operation.target == plan.target && operation.outcome == Some(Outcome::Applied)
     });
     both.lab.observe_both(9, &[0, 1], &[0, 1], 0.0);
-    let right_id = right.id.clone();
-    let right = both.measured(82.0);
-    assert_eq!(right.id, right_id);
+    assert_eq!(both.measured(&plan.target, 82.0).id, right.id);
     both.shows(&["objective met: measured 82 ms over 3 windows, a hit: inside the predicted 80 ms [60-100]"]);
     both.screen.send(Event::Scene(Scene::Recovered));
     both.shows(&["Met again: 82 ms, inside the predicted 80 ms [60-100]."]);

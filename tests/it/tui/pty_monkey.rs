@@ -77,6 +77,27 @@ const AWAY: [&str; 10] = [
     ":other\r",
     ":context lab\r",
 ];
+/// What it does to a review that is open: all that leads through its fields and buttons, and nothing that closes it
+/// but Enter on Cancel.
+const SIEGE: [&str; 17] = [
+    "\t",
+    "\t",
+    "\t",
+    "\t\t",
+    "\x1b[Z",
+    "\x1b[6~\x1b[6~\x1b[6~",
+    "\x1b[F",
+    "\x1b[F",
+    "\x1b[5~",
+    "chain-1",
+    "chain-1",
+    "\x1b[200~chain-1\x1b[201~",
+    "\r",
+    "\r",
+    "\x7f",
+    "\x1b[200~\r\x1b[201~",
+    "y\r",
+];
 /// What it has to have come by, or it proves nothing: parts of what was on the screen.
 const PLACES: [&str; 12] = [
     "[SLOs]",
@@ -97,7 +118,9 @@ const FAULT: &str =
     "[[fault]]\nkind = \"latent\"\nservice = \"chain-1\"\nbefore = \"8m\"\nfor = \"3h\"\nintensity = 1.0\n";
 
 /// How often it is armed anew.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 5;
+/// Reviews that it goes on at each time: of the first proposals, one after the other.
+const SIEGES: usize = 3;
 
 /// A lab, and a configuration whose kubectl and ssh write down what they are asked for.
 struct Stage {
@@ -282,6 +305,28 @@ fn play(terminal: &mut Terminal, random: &mut StdRng, keys: usize, armed: bool, 
     }
 }
 
+/// Opens the review of the `nth` proposal and goes on at it until it closes; returns whether it opened.
+fn besiege(terminal: &mut Terminal, random: &mut StdRng, nth: usize, seen: &mut Seen) -> bool {
+    terminal.press(&format!("\x1b[H{}\r", "\x1b[B".repeat(nth)));
+    if !terminal.shows("[ Cancel ]", Duration::from_secs(20)) {
+        return false;
+    }
+    for _ in 0..random.random_range(6..16) {
+        let mut burst = String::new();
+        while burst.chars().count() < 2 || random.random_bool(0.6) {
+            burst.push_str(SIEGE.choose(random).unwrap());
+        }
+        terminal.press(&burst);
+        // Longer than the dialog is deaf, shorter than a person takes.
+        terminal.listen(Duration::from_millis(random.random_range(10..900)));
+        seen.look(terminal);
+        if !terminal.screen.screen().contents().contains("[ Cancel ]") {
+            break;
+        }
+    }
+    true
+}
+
 /// Waits until it draws nothing for a moment.
 fn rest(terminal: &mut Terminal) {
     while let Ok(bytes) = terminal.output.recv_timeout(Duration::from_millis(200)) {
@@ -342,6 +387,7 @@ fn twelve_thousand_keys_pastes_and_walks_change_nothing() {
 
     // Armed, so that only the way in which it presses keys is between it and a change; again and again, since the
     // past and the other context end it.
+    let mut besieged = 0;
     for _ in 0..ROUNDS {
         if !terminal.screen.screen().contents().contains("Armed for lab") {
             arm(&mut terminal);
@@ -350,6 +396,10 @@ fn twelve_thousand_keys_pastes_and_walks_change_nothing() {
                 terminal.press(key);
             }
             terminal.expect("Armed for lab");
+        }
+        for nth in 0..SIEGES {
+            besieged += usize::from(besiege(&mut terminal, &mut random, nth, &mut seen));
+            home(&mut terminal);
         }
         play(&mut terminal, &mut random, 4_000 / ROUNDS, true, &mut seen);
         home(&mut terminal);
@@ -361,6 +411,7 @@ fn twelve_thousand_keys_pastes_and_walks_change_nothing() {
     let reviews = commands.iter().filter(|command| command.contains("--dry-run=server")).count();
     assert!(reviews > 5, "it saw only {reviews} reviews in {} commands", commands.len());
     assert_eq!(seen.places, BTreeSet::from(PLACES));
+    assert!(besieged > ROUNDS, "only {besieged} reviews were besieged");
     assert!(seen.at_the_button > 5, "only {} times was it one key away", seen.at_the_button);
     let wrote: Vec<_> = commands.iter().filter(|command| !only_reads(command)).collect();
     assert!(wrote.is_empty(), "{wrote:#?}");

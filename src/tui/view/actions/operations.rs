@@ -43,7 +43,7 @@ fn mark(c: &Pane<'_>, o: &Operation) -> (&'static str, Role) {
         _ if o.undone_by.is_some() => (s.unknown, Role::Muted),
         _ if o.reverted.is_some() => (s.burning, Role::Burning),
         // It is there, and did not help: that is not good news.
-        Some(Outcome::Applied) if met(o) == Some(false) => (s.burning, Role::Burning),
+        Some(Outcome::Applied) if failed(c, o) => (s.burning, Role::Burning),
         Some(Outcome::Applied) => (s.ok, Role::Ok),
         Some(Outcome::NotApplied(_)) => (s.breached, Role::Burning),
         Some(Outcome::Unknown(_)) => (s.unknown, Role::Failure),
@@ -51,9 +51,10 @@ fn mark(c: &Pane<'_>, o: &Operation) -> (&'static str, Role) {
     }
 }
 
-/// Whether the objective was met with it, once that is known.
-fn met(o: &Operation) -> Option<bool> {
-    o.verification.as_ref()?.met
+/// Whether it did not help, as far as that was its purpose: taking something back is to help nothing.
+fn failed(c: &Pane<'_>, o: &Operation) -> bool {
+    let undoes = || c.state.ledger().operations().any(|other| other.undone_by.as_ref() == Some(&o.id));
+    o.verification.as_ref().is_some_and(|seen| seen.met == Some(false)) && !undoes()
 }
 
 /// An operation in short.
@@ -72,7 +73,7 @@ pub(super) fn lines(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
     ];
     let mut lines = vec![fit(parts, c.width, 1)];
     let change = words::changes(&o.changes, c.symbols.arrow);
-    let (result, role) = result(o);
+    let (result, role) = result(c, o);
     let inner = c.narrower(INDENT);
     let change_cells = (inner.width / 3).clamp(14, 26);
     let room = inner.width.saturating_sub(change_cells + 4 + paint::width(&result)).min(BAR);
@@ -97,11 +98,11 @@ pub(super) fn lines(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
 }
 
 /// What came of it, in a few words.
-fn result(o: &Operation) -> (String, Role) {
+fn result(c: &Pane<'_>, o: &Operation) -> (String, Role) {
     let measured =
         o.verification.as_ref().and_then(|v| Some((v.measured_ms.filter(|ms| ms.is_finite())?, v.hit)));
     if let (Some((ms, hit)), None) = (measured, &o.undone_by) {
-        let violated = met(o) == Some(false);
+        let violated = failed(c, o);
         let word = match hit {
             // Whether the model was right matters less than that the users still wait.
             _ if violated => ": still violated".to_owned(),
@@ -165,7 +166,7 @@ pub(super) fn details(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
         field("note", note.as_str(), text);
     }
     if let (true, None, Some(key)) = (o.can_undo, &o.undone_by, key(Action::Undo)) {
-        let why = if met(o) == Some(false) { "it did not help: " } else { "" };
+        let why = if failed(c, o) { "it did not help: " } else { "" };
         field("undo", &format!("{why}{key} shows what would take it back"), c.style(Role::Notice));
     }
     field("name", &o.id.to_string(), c.style(Role::Muted));
