@@ -69,7 +69,8 @@ fn a_repository_that_owns_the_autoscaler_gets_the_patch_for_it() {
         // The workload itself is not offered beside it, and the preview tells the same.
         let (proposals, _) = desk.proposals();
         assert!(!proposals.iter().any(|proposal| proposal.kind == ActionKind::ScaleOut), "{proposals:#?}");
-        let plan = desk.review(&proposed(&mut desk, ActionKind::AutoscalerFloor)).unwrap();
+        let raise = proposed(&mut desk, ActionKind::AutoscalerFloor);
+        let plan = desk.review(&raise).unwrap();
         assert!(texts(&plan.obstacles, Weight::Warning).iter().any(|text| text.contains(&words)), "{plan:?}");
     }
 }
