@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::machines::machine_draft;
-use super::tried::unblamed;
+use super::tried::{idle, unblamed};
 use super::{Desk, Inner};
 use crate::domain::{
     Clean, Culprit, Lever, NodeName, Resource, ResourceCause, ServiceName, Verdict, VerdictKind,
@@ -78,11 +78,11 @@ impl Basis {
         views: &[View],
     ) -> Result<Drafted, Unfit> {
         let mut drafted = self.fitted(kubectl, remote, views).await?;
-        let obstacles = match &mut drafted {
-            Drafted::Object(draft) => &mut draft.obstacles,
-            Drafted::Machine(draft) => &mut draft.obstacles,
+        let (obstacles, forecast) = match &mut drafted {
+            Drafted::Object(draft) => (&mut draft.obstacles, draft.forecast.as_ref()),
+            Drafted::Machine(draft) => (&mut draft.obstacles, None),
         };
-        obstacles.splice(0..0, unblamed(self));
+        obstacles.splice(0..0, unblamed(self).into_iter().chain(idle(self, forecast)));
         Ok(drafted)
     }
 

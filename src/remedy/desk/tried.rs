@@ -6,10 +6,13 @@ use std::time::Duration;
 use super::Desk;
 use super::propose::{Basis, Ground, carries};
 use super::review::VERDICT_AGE;
-use crate::domain::{Clean, Lever, Move, Resource};
+use crate::domain::{Clean, Counterfactual, Lever, Move, Resource};
 use crate::remedy::catalogue::draft::obstacle;
 use crate::remedy::kind::ActionKind;
 use crate::remedy::proposal::{Obstacle, Weight};
+
+/// Tails that differ by less than this share of themselves are the same to whoever waits.
+const SAME: f64 = 0.03;
 
 /// What was tried, and when by the clock that counts suspend.
 pub struct Tried {
@@ -96,5 +99,17 @@ pub fn unblamed(basis: &Basis) -> Option<Obstacle> {
     }
     let whom = if blamed.is_empty() { "nobody".to_owned() } else { blamed.join(", ") };
     let text = format!("you asked for it: the verdict does not blame {}, it blames {whom}", basis.service);
+    Some(obstacle(Weight::Warning, text))
+}
+
+/// That the model expects nothing of what was asked for, if so: the tail it predicts is the one that it sees
+/// without it, however that compares with what is measured.
+pub fn idle(basis: &Basis, forecast: Option<&Counterfactual>) -> Option<Obstacle> {
+    basis.asked?;
+    let (with, without) = (forecast?.quantile_ms, basis.forecast.as_ref()?.as_it_is()?.quantile_ms);
+    if (with - without).abs() > SAME * without {
+        return None;
+    }
+    let text = format!("predicted to change nothing: {with:.0} ms with it, {without:.0} ms without it");
     Some(obstacle(Weight::Warning, text))
 }
