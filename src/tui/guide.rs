@@ -100,8 +100,8 @@ fn incident(state: &State, remedy: Option<&Clean>, room: usize) -> String {
 fn last_operation(state: &State) -> Option<&Operation> {
     let ledger = state.ledger();
     let newest = ledger.operations().next()?;
-    let is_undo = ledger.operations().any(|o| o.undone_by.as_ref() == Some(&newest.id));
-    let stands = newest.undone_by.is_none() && !(is_undo && newest.phase == Phase::Done);
+    // Once something is taken back, the story goes on where it was before.
+    let stands = newest.undone_by.is_none() && ledger.undone(&newest.id).is_none();
     stands.then_some(&**newest)
 }
 

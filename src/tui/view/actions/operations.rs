@@ -53,8 +53,8 @@ fn mark(c: &Pane<'_>, o: &Operation) -> (&'static str, Role) {
 
 /// Whether it did not help, as far as that was its purpose: taking something back is to help nothing.
 fn failed(c: &Pane<'_>, o: &Operation) -> bool {
-    let undoes = || c.state.ledger().operations().any(|other| other.undone_by.as_ref() == Some(&o.id));
-    o.verification.as_ref().is_some_and(|seen| seen.met == Some(false)) && !undoes()
+    let violated = o.verification.as_ref().is_some_and(|seen| seen.met == Some(false));
+    violated && c.state.ledger().undone(&o.id).is_none()
 }
 
 /// An operation in short.
@@ -63,7 +63,8 @@ pub(super) fn lines(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
     let text = Style::new();
     let outcome = format!("{sign} {}", words::outcome(o));
     let when = words::when(o.started, c.state.now);
-    let title = words::title(o.kind, &o.target);
+    let takes_back = if c.state.ledger().undone(&o.id).is_some() { "taking back " } else { "" };
+    let title = format!("{takes_back}{}", words::title(o.kind, &o.target));
     let taken = paint::width(&outcome) + 1;
     let parts = vec![
         Part::left(9, vec![span(outcome, c.style(role))]),

@@ -62,7 +62,8 @@ const WALKS: [&str; 24] = [
     "\t\r\t\r",
     // What happened, without going there.
     "6\x1b[B",
-    "2\x1b[B",
+    // A service.
+    "2\x1b[B\r",
 ];
 /// The same, to where an armed context is no longer: the past, and the other context.
 const AWAY: [&str; 10] = [
