@@ -34,7 +34,7 @@ const PASTES: [&str; 6] = [
     "y\ry\r",
 ];
 /// Where it goes on purpose, each in one go: nobody comes there by random keys alone.
-const WALKS: [&str; 24] = [
+const WALKS: [&str; 25] = [
     // The palette, with letters of what it offers.
     ":what\r",
     ":acti\r",
@@ -62,6 +62,7 @@ const WALKS: [&str; 24] = [
     "\t\r\t\r",
     // What happened, without going there.
     "6\x1b[B",
+    "v\x1b[B",
     // A service.
     "2\x1b[B\r",
 ];
@@ -183,8 +184,13 @@ fn play(terminal: &mut Terminal, random: &mut StdRng, keys: usize, armed: bool, 
 fn tour<'a>(terminal: &mut Terminal, walks: impl Iterator<Item = &'a &'a str>, seen: &mut Seen) {
     for walk in walks {
         terminal.press(walk);
-        rest(terminal);
+        terminal.listen(Duration::from_millis(500));
         seen.look(terminal);
+        // Out of whatever it has opened: the next one starts from a screen.
+        for _ in 0..2 {
+            terminal.press("\x1b");
+            rest(terminal);
+        }
     }
 }
 
