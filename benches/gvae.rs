@@ -169,6 +169,7 @@ fn fast_query(services: usize) -> Box<dyn FnMut()> {
         latency_tails: Vec::new(),
         latencies: Vec::new(),
         calls: model.cbn.latencies.iter().map(|node| vec![1.0; node.parents.len()]).collect(),
+        own_times: Vec::new(),
         span: 1,
     };
     let settings = DiagnosisSettings { samples: SAMPLES, ..DiagnosisSettings::default() };

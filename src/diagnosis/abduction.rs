@@ -3,8 +3,12 @@
 
 use super::counterfactual::Reset;
 use super::inherited::{Bounds, LEAST};
+use crate::gvae::LatencyScale;
 use crate::gvae::fast::{Forward, Scratch};
 use crate::gvae::kernels::{Rows, TILE};
+
+/// A latency that is decoded as this many e-folds more than was observed is noise.
+pub(super) const OVER: f32 = 0.3;
 
 /// What is known of some rows (windows × samples). Of each latency node there are rows by quantile,
 /// beginning at its slot.
@@ -21,6 +25,8 @@ pub(super) struct Seen {
     pub taken: Rows,
     /// Residuals of ordinary times in units of the scale, drawn from the likelihood.
     pub fresh: Rows,
+    /// What is the owner's own of it beyond doubt, milliseconds above the usual; 0 where that is doubtful.
+    pub own_ms: Rows,
 }
 
 impl Seen {
@@ -94,6 +100,7 @@ impl Seen {
         &self,
         forward: &Forward,
         (j, bounds, own): (usize, Option<&Bounds>, Option<&Reset>),
+        scales: &[LatencyScale],
         rows: &mut Rows,
         scratch: &mut Scratch,
         ln: &mut [f32],
@@ -106,6 +113,7 @@ impl Seen {
         }
         let (residual, fresh) = (self.residual.span(slot, q), self.fresh.span(slot, q));
         let (before, scale) = (self.scale.span(slot, q), scratch.scale.span(0, q));
+        let (own_ms, observed) = (self.own_ms.span(slot, q), self.rows.span(node.observed[2], q));
         for (k, ln) in ln.iter_mut().enumerate() {
             // A residual is so many scales. Far outside the training range the scale is wide,
             // because shares are not known out there; back in the range, what was lack of
@@ -113,12 +121,26 @@ impl Seen {
             // drawn afresh: it is not known.
             let shrink = (scale[k] / before[k]).min(1.0);
             let drawn = scale[k] * (1.0 - shrink * shrink).sqrt();
-            let kept = residual[k] * shrink + fresh[k] * drawn;
+            let residual_seen = residual[k];
+            let kept = residual_seen * shrink + fresh[k] * drawn;
             let residual = match own {
                 Some(reset) => towards(kept, fresh[k] * scale[k], reset.share as f32),
                 None => kept,
             };
             *ln = scratch.mean()[k] + residual;
+            let stays = own.map_or(1.0, |reset| 1.0 - reset.share as f32);
+            let whole = || scratch.mean()[k].exp();
+            if own_ms[k] > 0.0 && stays > 0.0 {
+                *ln = ln.max((whole() + own_ms[k] * stays).ln().min(observed[k]));
+            }
+            // What callees take is measured, what metrics do to a latency is guessed: where both together
+            // are more than was observed, it was less that the metrics did.
+            let over = residual_seen + OVER;
+            if bounds.is_some() && over < 0.0 && stays > 0.0 {
+                let (whole, usual) = (whole(), scales[k / TILE].ln.centre.exp());
+                let less = whole - observed[k].exp() * ((-over).exp() - 1.0) * stays;
+                *ln = ln.min(less.max(usual.min(whole)).ln());
+            }
         }
     }
 }

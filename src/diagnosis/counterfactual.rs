@@ -19,6 +19,7 @@ use rand_distr::{Distribution, StandardNormal, StudentT};
 use super::abduction::{Seen, scatter, towards};
 use super::inherited::Bounds;
 use super::metric::since_gap;
+use super::own_time::beyond_doubt;
 use super::reference::{FeatureKinds, Reference, column, kind_of, loads};
 use super::settings::{DiagnosisSettings, Part};
 use crate::domain::{Counterfactual, Resource};
@@ -106,8 +107,8 @@ impl<'a> World<'a> {
                 let (slots, mut rows, mut usual) = (plan.kept.1 / 2, forward.tile(), forward.tile());
                 observed.load(plan, index, &mut rows);
                 normal.load(plan, index, &mut usual);
-                let [residual, scale, taken, fresh] = std::array::from_fn(|_| Rows::new(slots));
-                Seen { rows, normal_x: usual, residual, scale, taken, fresh }
+                let [residual, scale, taken, fresh, own_ms] = std::array::from_fn(|_| Rows::new(slots));
+                Seen { rows, normal_x: usual, residual, scale, taken, fresh, own_ms }
             })
             .collect();
         let mut rng = StdRng::seed_from_u64(seed);
@@ -121,6 +122,12 @@ impl<'a> World<'a> {
         for node in &plan.nodes {
             let draw = || t.sample(&mut rng) as f32;
             scatter(&mut tiles, index.len(), (node.slot(), node.width), |t| &mut t.fresh, draw);
+        }
+        for (node, own) in plan.nodes.iter().zip(beyond_doubt(&model.cbn, reference, &recent, settings)) {
+            let Some(own) = own else { continue };
+            let mut of = index.iter().flat_map(|row| own.iter().map(|ms| ms[*row]));
+            let next = || of.next().unwrap_or(0.0);
+            scatter(&mut tiles, index.len(), (node.slot(), node.width), |t| &mut t.own_ms, next);
         }
         let mut scratch = forward.scratch();
         let bounds = reference.calls.iter().enumerate().map(|(j, calls)| Bounds::of(model, calls, j));
@@ -170,7 +177,8 @@ impl<'a> World<'a> {
                 let size = plan.nodes[j].width * TILE;
                 let answer = &mut ln[places[j] + t * size..][..size];
                 let of = (j, self.bounds[j].as_ref(), own);
-                seen.answer(&self.forward, of, rows, &mut scratch, answer);
+                let scales = &self.model.normaliser.y[j];
+                seen.answer(&self.forward, of, scales, rows, &mut scratch, answer);
                 self.forward.set(j, answer, rows);
             }
             // As it was, for the next question.

@@ -7,7 +7,10 @@ use rand::rngs::StdRng;
 use rand_distr::{Distribution, StudentT};
 
 use super::{Intervention, normal_x};
+use crate::diagnosis::DiagnosisSettings;
+use crate::diagnosis::abduction::OVER;
 use crate::diagnosis::inherited::Inherited;
+use crate::diagnosis::own_time::beyond_doubt;
 use crate::diagnosis::reference::{FeatureKinds, Reference, kind_of};
 use crate::gvae::loss::{NU, noise};
 use crate::gvae::{Batch, Gvae, Inputs, Latencies};
@@ -29,6 +32,8 @@ pub struct Plain<'a> {
     inherited: Vec<Option<Inherited>>,
     /// Residuals of ordinary times in units of the scale, drawn from the likelihood.
     pub fresh: Vec<Tensor>,
+    /// What is the owner's own beyond doubt, milliseconds above the usual; 0 where that is doubtful.
+    own_ms: Vec<Tensor>,
 }
 
 /// Log-latencies under an intervention, with which nodes it reached.
@@ -46,9 +51,9 @@ impl<'a> Plain<'a> {
         reference: &Reference,
         kinds: &'a FeatureKinds,
         frame: &Frame,
-        samples: usize,
-        seed: u64,
+        settings: &DiagnosisSettings,
     ) -> Result<Self> {
+        let DiagnosisSettings { samples, seed, .. } = *settings;
         let first = frame.len().saturating_sub(reference.span);
         let recent = frame.rows(first..frame.len());
         let windows = recent.len();
@@ -93,7 +98,14 @@ impl<'a> Plain<'a> {
             fresh.push(student(rows, quantiles, &mut rng)?);
             residual.push(left);
         }
-        Ok(Self { model, kinds, batch, z, normal_x, normal_z, residual, scale, inherited, fresh })
+        let own_ms = beyond_doubt(&model.cbn, reference, &recent, settings).into_iter().zip(&residual);
+        let own_ms = own_ms.map(|(own, like)| {
+            let Some(own) = own else { return like.zeros_like() };
+            let ms = tile.iter().flat_map(|row| own.iter().map(|ms| ms[*row])).collect::<Vec<f32>>();
+            Tensor::from_vec(ms, like.dims2()?, &Device::Cpu)
+        });
+        let own_ms = own_ms.collect::<Result<_>>()?;
+        Ok(Self { model, kinds, batch, z, normal_x, normal_z, residual, scale, inherited, fresh, own_ms })
     }
 
     /// Latencies had `intervention` been in force.
@@ -141,7 +153,24 @@ impl<'a> Plain<'a> {
                 Some(reset) => towards(&kept, &(&self.fresh[j] * &scale)?, reset.share)?,
                 None => kept,
             };
-            y.set(j, (decoded.mean + residual)?, &self.model.normaliser)?;
+            let doubtful = self.own_ms[j].le(0.0)?;
+            let stays = own.map_or(1.0, |reset| 1.0 - reset.share);
+            let (whole, seen) = (decoded.mean.exp()?, &self.batch.y.ln[j]);
+            let least = (&whole + (&self.own_ms[j] * stays)?)?.log()?.minimum(seen)?;
+            let free = (decoded.mean + residual)?;
+            let mut ln = doubtful.where_cond(&free, &free.maximum(&least)?)?;
+            // What callees take is measured, what metrics do to a latency is guessed: where both together
+            // are more than was observed, it was less that the metrics did.
+            if self.inherited[j].is_some() && stays > 0.0 {
+                let over = (&self.residual[j] + f64::from(OVER))?;
+                let more = (seen.exp()? * ((over.neg()?.exp()? - 1.0)? * stays)?)?;
+                let usual = self.model.normaliser.y[j].iter().map(|scale| scale.ln.centre.exp());
+                let usual = Tensor::from_vec(usual.collect::<Vec<_>>(), (1, whole.dim(1)?), &Device::Cpu)?;
+                let least = usual.broadcast_minimum(&whole)?;
+                let less = ln.minimum(&(&whole - more)?.maximum(&least)?.log()?)?;
+                ln = over.lt(0.0)?.where_cond(&less, &ln)?;
+            }
+            y.set(j, ln, &self.model.normaliser)?;
         }
         Ok(Prediction { y, touched })
     }

@@ -223,7 +223,7 @@ fn summaries_count_what_is_known() {
 fn agree(model: &Gvae, reference: &Reference, kinds: &FeatureKinds, frame: &Frame, samples: usize) -> usize {
     let settings = DiagnosisSettings { samples, seed: 3, ..DiagnosisSettings::default() };
     let mut fast = World::abduct(model, reference, kinds, frame, &settings).unwrap();
-    let mut slow = plain::Plain::abduct(model, reference, kinds, frame, samples, 3).unwrap();
+    let mut slow = plain::Plain::abduct(model, reference, kinds, frame, &settings).unwrap();
     let compared = close(&fast, &slow, average_difference, 1e-4);
     fast.tiles.iter_mut().for_each(|tile| tile.fresh.numbers_mut().fill(0.0));
     slow.fresh.iter_mut().for_each(|fresh| *fresh = fresh.zeros_like().unwrap());

@@ -9,9 +9,11 @@
 use std::collections::BTreeMap;
 
 use super::metric::since_gap;
+use super::own_time::grown;
 use super::reference::{
     FeatureKinds, Reference, column, is_source, kind_of, loads, mean_lasting, own_surprise,
 };
+use super::settings::{DiagnosisSettings, Part};
 use super::ways;
 use crate::causal::Cbn;
 use crate::domain::{Clean, Column, Entity, NodeName, Party, Pool, Resource, ServiceName, Side, Stat, Tells};
@@ -19,6 +21,9 @@ use crate::gvae::Gvae;
 use crate::gvae::align::is_sum;
 use crate::gvae::data::median;
 use crate::windows::Frame;
+
+/// Packets lost per request from which the 99th percentile is that of those whose packet was lost.
+const NOTICED_LOSS: f64 = 0.01;
 
 /// One unusual (or usual) observation.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +72,7 @@ pub fn collect(
     reference: &Reference,
     kinds: &FeatureKinds,
     frame: &Frame,
-    unusual: f64,
+    settings: &DiagnosisSettings,
 ) -> candle_core::Result<Evidence> {
     let rows = frame.len().saturating_sub(reference.span)..frame.len();
     let since = since_gap(frame);
@@ -112,27 +117,33 @@ pub fn collect(
             }
         }
     }
-    latencies(model, reference, frame, &rows, &mut evidence)?;
-    blame_callers(unusual, &mut evidence);
+    latencies(model, reference, &frame.rows(rows), settings, &mut evidence)?;
+    if settings.has(Part::Callers) {
+        blame_callers(settings.unusual, &mut evidence);
+    }
     Ok(evidence)
 }
 
 fn latencies(
     model: &Gvae,
     reference: &Reference,
-    frame: &Frame,
-    rows: &std::ops::Range<usize>,
+    recent: &Frame,
+    settings: &DiagnosisSettings,
     evidence: &mut Evidence,
 ) -> candle_core::Result<()> {
-    let recent = frame.rows(rows.clone());
-    let own = own_surprise(model, &reference.calls, &recent)?;
+    let own = own_surprise(model, &reference.calls, recent)?;
+    let grown = match settings.has(Part::OwnTime) {
+        true => grown(&model.cbn, reference, recent),
+        false => Vec::new(),
+    };
+    let left = |j: usize| grown.get(j).and_then(Option::as_ref).map_or(0.0, |grown| grown.surprise);
     for (j, node) in model.cbn.latencies.iter().enumerate() {
         if !is_own(&model.cbn, j) {
             continue;
         }
         let (Some(mean), Some(owner)) = (mean_lasting(&own[j]), node.entities.first()) else { continue };
         let entity = model.cbn.entities[*owner].entity.clone();
-        let Some(shown) = shown(model, reference, &recent, j) else { continue };
+        let Some(shown) = shown(model, reference, recent, j) else { continue };
         let finding = Finding {
             column: shown.column.clone(),
             resource: if matches!(entity, Entity::Channel { .. }) {
@@ -143,7 +154,7 @@ fn latencies(
             what: column_name(&shown.column),
             observed: shown.observed,
             normal: Some(shown.normal),
-            surprise: reference.latency_tails[j].surprise(mean),
+            surprise: reference.latency_tails[j].surprise(mean).max(left(j)),
             tells: None,
             excess_ms: shown.excess_ms,
             entity: entity.clone(),
@@ -193,7 +204,8 @@ fn is_own(cbn: &Cbn, j: usize) -> bool {
 
 /// A slow channel is the callee's doing, unless its caller holds it up.
 fn blame_callers(unusual: f64, evidence: &mut Evidence) {
-    evidence.slow_callers = ways::slow_callers(&evidence.channels, unusual);
+    let loses = |service: &ServiceName| loses_packets(evidence, service, unusual);
+    evidence.slow_callers = ways::slow_callers(&evidence.channels, loses, unusual);
     for caller in evidence.slow_callers.clone() {
         let mut moved = Vec::new();
         for findings in evidence.channels.values_mut() {
@@ -205,6 +217,17 @@ fn blame_callers(unusual: f64, evidence: &mut Evidence) {
         }
         evidence.channels.entry(caller).or_default().extend(moved);
     }
+}
+
+/// Whether a service loses packets in so many of its calls that their tail shows it.
+fn loses_packets(evidence: &Evidence, service: &ServiceName, unusual: f64) -> bool {
+    let of = || evidence.metrics.get(service).into_iter().flatten();
+    let requests =
+        of().filter(|f| f.resource == Resource::Load).filter_map(|f| f.observed).fold(0.0, f64::max);
+    let mut lost = of().filter(|f| {
+        f.resource == Resource::Network && f.tells == Some(Tells::Shortage) && f.surprise >= unusual
+    });
+    lost.any(|f| f.observed.is_some_and(|rate| rate >= NOTICED_LOSS * requests))
 }
 
 fn middle(values: impl Iterator<Item = f32>) -> Option<f64> {

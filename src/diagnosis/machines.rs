@@ -68,7 +68,11 @@ pub fn odd(
             ..finding.clone()
         };
         let (needs, waits) = (common(Tells::Use), common(Tells::Shortage));
-        let machine = squeezed(evidence, &here, &elsewhere, unusual).map(|(finding, many)| Machine {
+        // Who takes the CPU takes some cache as well: unless the services need more CPU time for it, that is
+        // not what they lack.
+        let takes_cpu = own.is_some() && waits.is_some() && needs.is_none();
+        let squeezed = squeezed(evidence, &here, &elsewhere, unusual).filter(|_| !takes_cpu);
+        let machine = squeezed.map(|(finding, many)| Machine {
             resource: Resource::Cache,
             finding: named(&finding, &format!("{} of the services", finding.what)),
             usual: usual(evidence, &here, Tells::Use),

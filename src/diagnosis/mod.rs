@@ -7,6 +7,7 @@ pub mod evidence;
 mod inherited;
 mod machines;
 pub mod metric;
+mod own_time;
 pub mod reference;
 mod resources;
 pub mod search;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inherited::Inherited;
 use super::metric::{MetricModel, since_gap};
+use super::own_time::OwnTime;
 use super::tail::{Tail, student_tail};
 use crate::causal::Cbn;
 use crate::domain::{
@@ -93,6 +94,8 @@ pub struct Reference {
     /// Per latency node and parent: how many of the parent's calls there usually are to one of its own;
     /// 1 where nobody counts.
     pub calls: Vec<Vec<f32>>,
+    /// Per latency node: what is left of it without the calls that are waited for; `None` where nobody is.
+    pub own_times: Vec<Option<OwnTime>>,
     /// Windows in a diagnosis window.
     pub span: usize,
 }
@@ -152,7 +155,8 @@ impl Reference {
             .iter()
             .map(|n| n.quantiles.iter().map(|(_, c)| known_median(column(frame, c))).collect())
             .collect();
-        Ok(Self { metrics, metric_tails, latency_tails, latencies, calls, span })
+        let own_times = OwnTime::learn(&model.cbn, &calls, frame, span);
+        Ok(Self { metrics, metric_tails, latency_tails, latencies, calls, own_times, span })
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Part {
     Suspicion,
     /// Callees account for as much of what is unexplained about a caller as they can.
     Inheritance,
+    /// What is left of a service's latency without the calls it waits for is its own, however slow both are.
+    OwnTime,
     /// Callers can hold up their own calls.
     Callers,
     /// Machines, and those who take the cache.
@@ -57,10 +59,11 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Own,
         Self::Suspicion,
         Self::Inheritance,
+        Self::OwnTime,
         Self::Callers,
         Self::Machines,
         Self::Takers,
@@ -76,6 +79,7 @@ impl Part {
             Self::Own => "only those who are slow of their own",
             Self::Suspicion => "the most suspect of those who suffice",
             Self::Inheritance => "callees account for what they can",
+            Self::OwnTime => "own time",
             Self::Callers => "callers that hold up their calls",
             Self::Machines => "machines",
             Self::Takers => "who takes the disk",

@@ -77,8 +77,7 @@ pub fn diagnose(case: &Case, progress: &dyn Progress) -> Result<Verdict, Diagnos
         return Err(DiagnosisError::NoData { minutes: settings.window.as_secs() / 60, at: case.at });
     }
     progress.report(Stage::Query, 0, 3, "evidence");
-    let callers = if settings.has(Part::Callers) { settings.unusual } else { f64::INFINITY };
-    let evidence = evidence::collect(case.model, case.reference, case.kinds, case.frame, callers)?;
+    let evidence = evidence::collect(case.model, case.reference, case.kinds, case.frame, settings)?;
     progress.report(Stage::Query, 1, 3, "counterfactuals");
     let world = World::abduct(case.model, case.reference, case.kinds, case.frame, settings)?;
     let setting = Setting { cbn: &case.model.cbn, placement: &case.frame.placement, settings };
@@ -92,6 +91,7 @@ pub fn diagnose(case: &Case, progress: &dyn Progress) -> Result<Verdict, Diagnos
     let (kind, blamed, remark) = judge(case, &found)?;
     let warnings = found.doubts.iter().cloned().chain(remark).collect();
     let Findings { world, suspects, doubts, .. } = found;
+    let scores = scores(&suspects, &blamed);
     let describe = |i: usize| describe(case, &world, target, &suspects[i]);
     let culprits = blamed.iter().map(|i| describe(*i)).collect::<Result<_, _>>()?;
     let described = (0..suspects.len().min(DESCRIBED)).map(describe).collect::<Result<_, _>>()?;
@@ -110,8 +110,8 @@ pub fn diagnose(case: &Case, progress: &dyn Progress) -> Result<Verdict, Diagnos
         kind,
         basis: if violated { Basis::EndToEnd } else { Basis::OwnContribution },
         culprits,
-        ranking: suspects.iter().map(|s| Ranked { service: s.service.clone(), score: s.score }).collect(),
-        resource_ranking: resource_ranking(&suspects),
+        ranking: ranking(&suspects, &scores),
+        resource_ranking: resource_ranking(&suspects, &scores),
         suspects: described,
         model: Some(ModelSummary { in_range: doubts.iter().next().is_none(), ..case.summary.clone() }),
         timings_ms: BTreeMap::new(),
@@ -254,17 +254,33 @@ fn strongest(channel: &BTreeMap<ServiceName, Vec<Finding>>) -> f64 {
     blamable.map(|f| f.surprise).fold(0.0, f64::max)
 }
 
-fn resource_ranking(suspects: &[Suspect]) -> Vec<RankedResource> {
-    let mut all: Vec<RankedResource> = suspects
-        .iter()
-        .flat_map(|s| {
-            s.resources.iter().filter(|b| b.resource != Resource::Load).map(|b| RankedResource {
-                service: s.service.clone(),
-                resource: b.resource,
-                score: s.score * b.share,
-            })
-        })
-        .collect();
+/// The suspects' scores, with those to blame above all others: what is merely odd is often odder.
+fn scores(suspects: &[Suspect], blamed: &[usize]) -> Vec<f64> {
+    let highest = suspects.iter().map(|s| s.score).fold(0.0, f64::max);
+    let lift = |i: usize| if blamed.contains(&i) { highest } else { 0.0 };
+    suspects.iter().enumerate().map(|(i, s)| s.score + lift(i)).collect()
+}
+
+fn ranking(suspects: &[Suspect], scores: &[f64]) -> Vec<Ranked> {
+    let ranked = suspects.iter().zip(scores);
+    let mut all =
+        Vec::from_iter(ranked.map(|(s, score)| Ranked { service: s.service.clone(), score: *score }));
+    all.sort_by(|a, b| b.score.total_cmp(&a.score));
+    all
+}
+
+fn resource_ranking(suspects: &[Suspect], scores: &[f64]) -> Vec<RankedResource> {
+    let of = |(s, score): (&Suspect, &f64)| {
+        let (service, score) = (s.service.clone(), *score);
+        let blames = s.resources.iter().filter(|b| b.resource != Resource::Load);
+        let ranked = blames.map(move |b| RankedResource {
+            service: service.clone(),
+            resource: b.resource,
+            score: score * b.share,
+        });
+        ranked.collect::<Vec<_>>()
+    };
+    let mut all: Vec<RankedResource> = suspects.iter().zip(scores).flat_map(of).collect();
     all.sort_by(|a, b| b.score.total_cmp(&a.score));
     all
 }

@@ -3,7 +3,7 @@
 //! A delay between caller and callee may be either's. Connections and queues are at the callee. What
 //! holds up a caller holds up all of its calls, by about as much. And what is wrong with the network of a
 //! service shows on all of its channels, in and out: of two ends of a slow channel, the one whose other
-//! channels are fine is innocent.
+//! channels are fine is innocent; so is the one that loses no packets, if the other does.
 
 use std::collections::BTreeMap;
 
@@ -26,25 +26,44 @@ struct Way<'a> {
     probed: bool,
     /// … and odd.
     network: bool,
+    /// Whether the caller loses packets, enough of them to be noticed, and the callee does not.
+    lossy: bool,
     /// By how much calls are later than usual, milliseconds by quantile.
     excess: Vec<f64>,
 }
 
-/// The callers that hold up their own calls; `channels` are the findings on channels by callee.
-pub fn slow_callers(channels: &BTreeMap<ServiceName, Vec<Finding>>, unusual: f64) -> Vec<ServiceName> {
-    let ways = ways(channels, unusual);
+/// The callers that hold up their own calls; `channels` are the findings on channels by callee, `loses` tells
+/// who loses packets.
+pub fn slow_callers(
+    channels: &BTreeMap<ServiceName, Vec<Finding>>,
+    loses: impl Fn(&ServiceName) -> bool,
+    unusual: f64,
+) -> Vec<ServiceName> {
+    let ways = ways(channels, loses, unusual);
     let mut callers: Vec<&ServiceName> = ways.iter().map(|way| way.caller).collect();
     callers.sort();
     callers.dedup();
     callers.into_iter().filter(|caller| holds_up(caller, &ways)).cloned().collect()
 }
 
-fn ways(channels: &BTreeMap<ServiceName, Vec<Finding>>, unusual: f64) -> Vec<Way<'_>> {
+fn ways(
+    channels: &BTreeMap<ServiceName, Vec<Finding>>,
+    loses: impl Fn(&ServiceName) -> bool,
+    unusual: f64,
+) -> Vec<Way<'_>> {
     let mut ways: BTreeMap<(&ServiceName, &ServiceName), Way> = BTreeMap::new();
     for finding in channels.values().flatten() {
         let Entity::Channel { caller, callee } = &finding.entity else { continue };
-        let new = Way { caller, callee, slow: false, probed: false, network: false, excess: Vec::new() };
-        let way = ways.entry((caller, callee)).or_insert(new);
+        let new = || Way {
+            caller,
+            callee,
+            slow: false,
+            probed: false,
+            network: false,
+            lossy: loses(caller) && !loses(callee),
+            excess: Vec::new(),
+        };
+        let way = ways.entry((caller, callee)).or_insert_with(new);
         let odd = finding.surprise >= unusual;
         way.slow |= odd;
         way.probed |= finding.tells == Some(Tells::Shortage);
@@ -75,7 +94,7 @@ fn holds_up(service: &ServiceName, ways: &[Way]) -> bool {
         beyond.peek().is_some() && beyond.all(|next| !next.slow)
     };
     let fine_there = slow.iter().all(|way| way.probed && !way.network);
-    (fine_there && comes_in_slow)
+    (fine_there && (comes_in_slow || slow.iter().all(|way| way.lossy)))
         || (slow.iter().all(|way| way.network) && (comes_in_slow || slow.iter().all(fine_beyond)))
 }
 
@@ -98,6 +117,11 @@ mod tests {
     /// Who holds up calls, given channels such as `ab` with the delay in milliseconds (1 is usual) and
     /// whether a probe is slow as well.
     fn of(channels: &[(&str, f64, bool)]) -> String {
+        of_losing("", channels)
+    }
+
+    /// The same where some services lose packets.
+    fn of_losing(losing: &str, channels: &[(&str, f64, bool)]) -> String {
         let mut findings: BTreeMap<ServiceName, Vec<Finding>> = BTreeMap::new();
         for (ends, ms, probed) in channels {
             let (caller, callee) = (ServiceName::new(&ends[..1]), ServiceName::new(&ends[1..]));
@@ -119,7 +143,10 @@ mod tests {
             let of = findings.entry(callee.clone()).or_default();
             of.extend([finding(None, *ms > 1.5), finding(Some(Tells::Shortage), *probed)]);
         }
-        slow_callers(&findings, 7.0).iter().map(ServiceName::as_str).collect()
+        slow_callers(&findings, |service| losing.contains(service.as_str()), 7.0)
+            .iter()
+            .map(ServiceName::as_str)
+            .collect()
     }
 
     #[test]
@@ -140,6 +167,10 @@ mod tests {
         assert_eq!(of(&[("ab", 5.0, true), ("bc", 5.0, false)]), "b");
         // The last one's.
         assert_eq!(of(&[("ab", 1.0, false), ("bc", 5.0, true)]), "");
+        // Packets of a are lost, and none of b's; but for the probe of b.
+        assert_eq!(of_losing("a", &[("ab", 5.0, false), ("bc", 1.0, false)]), "a");
+        assert_eq!(of_losing("ab", &[("ab", 5.0, false), ("bc", 1.0, false)]), "");
+        assert_eq!(of_losing("a", &[("ab", 5.0, true), ("bc", 5.0, false)]), "b");
         // Connections of b: nothing of the network is odd.
         assert_eq!(of(&[("ab", 5.0, false), ("bc", 1.0, false)]), "");
     }

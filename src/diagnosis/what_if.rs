@@ -55,7 +55,7 @@ impl<'a> WhatIf<'a> {
     pub fn new(case: &'a Case<'a>) -> Result<Option<Self>> {
         let Some(target) = Target::of(case.model, case.slo) else { return Ok(None) };
         let Case { model, reference, kinds, frame, settings, .. } = case;
-        let evidence = evidence::collect(model, reference, kinds, frame, settings.unusual)?;
+        let evidence = evidence::collect(model, reference, kinds, frame, settings)?;
         let world = World::abduct(model, reference, kinds, frame, settings)?;
         Ok(Some(Self { case, world, evidence, target, tails: RefCell::default() }))
     }

@@ -153,7 +153,7 @@ impl Engine {
 
     fn findings(&self, service: &ServiceName, frame: &Frame, learned: &Learned) -> Vec<Finding> {
         let Learned { model, reference, kinds, .. } = learned;
-        match evidence::collect(model, reference, kinds, frame, self.unusual()) {
+        match evidence::collect(model, reference, kinds, frame, &self.diagnosis) {
             Ok(mut found) => {
                 let own = [&mut found.metrics, &mut found.latencies, &mut found.channels];
                 let mut all: Vec<_> = own.into_iter().filter_map(|of| of.remove(service)).flatten().collect();

@@ -292,7 +292,7 @@ fn mark(
     services: &mut BTreeMap<ServiceName, ServiceView>,
 ) -> candle_core::Result<()> {
     let (model, reference) = (&learned.model, &learned.reference);
-    let found = evidence::collect(model, reference, &learned.kinds, frame, engine.unusual())?;
+    let found = evidence::collect(model, reference, &learned.kinds, frame, &engine.diagnosis)?;
     for channel in [&found.metrics, &found.latencies, &found.channels] {
         for (service, findings) in channel {
             let Some(view) = services.get_mut(service) else { continue };

@@ -20,7 +20,7 @@ use crate::causal::Cbn;
 use crate::domain::Timestamp;
 
 /// Version of the files; another version is "foreign".
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 /// Largest manifest read.
 const MAX_MANIFEST: u64 = 64 << 20;
 /// Largest weights file read.

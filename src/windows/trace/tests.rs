@@ -227,7 +227,34 @@ fn tracers_without_kinds() {
         span(3, 2, "cart", Internal, 15, 30),
         span(4, 3, "cart", Internal, 16, 3),
     ];
-    assert_eq!(told(&spans), ["entry web op1 100", "served cart 30", "served web 100", "web>cart op3 -/30"]);
+    assert_eq!(
+        told(&spans),
+        ["entry web op1 100", "served cart 30", "served web 100", "web>cart op3 90/30 way 60,14,46"]
+    );
+    // Directly below what serves, the way is unobserved; so it is below work of the service's own.
+    for work in [span(2, 1, "web", Internal, 1, 4), span(2, 9, "web", Internal, 5, 40)] {
+        let below = if work.parent == Some(SpanId(9)) { 9 } else { 1 };
+        let spans = [
+            span(1, 0, "web", Internal, 0, 100),
+            span(9, 1, "web", Internal, 1, 90),
+            span(3, below, "cart", Internal, 15, 30),
+            work,
+        ];
+        assert!(told(&spans).contains(&"web>cart op3 -/30".to_owned()), "{:?}", told(&spans));
+    }
+}
+
+#[test]
+fn a_client_without_a_kind_is_told_by_its_name() {
+    let client = |s: Span| Span { operation: Clean::new("get_cart_client"), ..s };
+    // The server's span was lost; and the client's own parent: no request of the users'.
+    let lost = [span(1, 0, "web", Internal, 0, 100), client(span(2, 1, "web", Internal, 1, 90))];
+    assert_eq!(told(&lost), ["entry web op1 100", "served web 100"]);
+    let orphan = [client(span(2, 1, "web", Internal, 1, 90)), span(3, 2, "cart", Internal, 15, 30)];
+    assert_eq!(told(&orphan), ["served cart 30", "web>cart op3 90/30 way 60,14,46"]);
+    // Whose tracer knows kinds means what it says.
+    let kinds = [span(1, 0, "web", Server, 0, 100), client(span(2, 1, "web", Internal, 1, 90))];
+    assert_eq!(told(&kinds), ["entry web op1 100", "served web 100"]);
 }
 
 #[test]

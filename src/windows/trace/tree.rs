@@ -1,5 +1,7 @@
 //! The shape of a trace: parents resolved, roles settled, questions about what stands above a span.
 
+use std::collections::BTreeSet;
+
 use crate::domain::ServiceName;
 use crate::telemetry::{Span, SpanId, SpanKind};
 
@@ -42,6 +44,17 @@ pub struct Tree<'a> {
     rooted: bool,
     /// Earliest span whose parent is not there.
     head: Option<usize>,
+    /// Services whose tracer says what kind a span is.
+    kinded: BTreeSet<&'a ServiceName>,
+}
+
+/// Where the children of a span are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Children {
+    /// In its own service.
+    here: usize,
+    /// In others.
+    elsewhere: usize,
 }
 
 impl<'a> Tree<'a> {
@@ -81,10 +94,20 @@ impl<'a> Tree<'a> {
             copy,
             rooted: spans.iter().any(|s| s.parent.is_none()),
             head: None,
+            kinded: spans.iter().filter(|s| s.kind != SpanKind::Internal).map(|s| &s.service).collect(),
         };
         tree.head =
             tree.live().filter(|i| tree.parent[*i].is_none()).min_by_key(|i| (spans[*i].start_ns, *i));
-        tree.role = (0..spans.len()).map(|i| tree.role_of(i)).collect();
+        let mut children = vec![Children::default(); spans.len()];
+        for i in tree.live() {
+            if let Some(p) = tree.parent[i] {
+                let of = &mut children[p];
+                let side =
+                    if spans[p].service == spans[i].service { &mut of.here } else { &mut of.elsewhere };
+                *side += 1;
+            }
+        }
+        tree.role = (0..spans.len()).map(|i| tree.role_of(i, children[i])).collect();
         tree
     }
 
@@ -93,7 +116,7 @@ impl<'a> Tree<'a> {
         (0..self.spans.len()).filter(|i| !self.copy[*i])
     }
 
-    fn role_of(&self, i: usize) -> Role {
+    fn role_of(&self, i: usize, children: Children) -> Role {
         let span = &self.spans[i];
         let parent = self.parent[i].map(|p| &self.spans[p]);
         let crossed = parent.filter(|p| p.service != span.service);
@@ -107,9 +130,15 @@ impl<'a> Tree<'a> {
             // Old tracers leave kinds out: a span whose parent is elsewhere serves a request.
             (SpanKind::Internal, Some(p)) if p.kind == SpanKind::Producer => Role::Consumer,
             (SpanKind::Internal, Some(_)) => Role::Server,
-            (SpanKind::Internal, None) if self.is_top(i) && self.knows_no_kinds(&span.service) => {
-                Role::Server
+            (SpanKind::Internal, None) if self.kinded.contains(&span.service) => Role::Internal,
+            // ... and what has nothing of its own below, but one request to elsewhere, is that request.
+            (SpanKind::Internal, None)
+                if named_client(span)
+                    || (parent.is_some() && children.here == 0 && children.elsewhere == 1) =>
+            {
+                Role::Client
             }
+            (SpanKind::Internal, None) if self.is_top(i) => Role::Server,
             (SpanKind::Internal, None) => Role::Internal,
         }
     }
@@ -117,10 +146,6 @@ impl<'a> Tree<'a> {
     /// Whether nothing stands above the span: a root, or in a trace without one its earliest span.
     fn is_top(&self, i: usize) -> bool {
         self.parent[i].is_none() && (self.spans[i].parent.is_none() || (!self.rooted && self.head == Some(i)))
-    }
-
-    fn knows_no_kinds(&self, service: &ServiceName) -> bool {
-        self.spans.iter().all(|s| s.service != *service || s.kind == SpanKind::Internal)
     }
 
     /// The nearest span above `i` in the same service whose role is not internal, if `wanted`.
@@ -196,6 +221,14 @@ impl<'a> Tree<'a> {
         // Below a missing parent only the very first span can be what came from outside.
         self.spans[top].parent.is_none() || (top == i && !cut && self.is_top(i))
     }
+}
+
+/// Whether a span without a kind is named after the side it is: `read_timeline_client`, as Thrift services
+/// instrumented by hand have it (DeathStarBench). Its server's span may be lost, or its parent.
+fn named_client(span: &Span) -> bool {
+    let name = span.operation.as_str().as_bytes();
+    let end = name.len().saturating_sub("client".len());
+    name[end..].eq_ignore_ascii_case(b"client")
 }
 
 /// Whether two spans with one id are one span exported twice.
