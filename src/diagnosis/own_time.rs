@@ -18,7 +18,7 @@ use crate::windows::Frame;
 
 /// By how much of what is waited for a difference may be wrong: quantiles of histograms are known to within
 /// a bucket, and both sides of it may have other buckets.
-const COARSE: f32 = 0.3;
+const COARSE: f32 = 0.2;
 /// Own times steadier than this share of the latency itself are not taken to be so.
 const STEADY: f32 = 0.05;
 /// Median absolute deviation of a normal distribution in units of its standard deviation.
@@ -84,9 +84,18 @@ pub struct Grown {
 
 /// By how much own times grew in `recent`, by latency node; `None` for those without.
 pub fn grown(cbn: &Cbn, reference: &Reference, recent: &Frame) -> Vec<Option<Grown>> {
+    grown_beyond(cbn, &reference.own_times, &reference.calls, recent)
+}
+
+fn grown_beyond(
+    cbn: &Cbn,
+    own_times: &[Option<OwnTime>],
+    calls: &[Vec<f32>],
+    recent: &Frame,
+) -> Vec<Option<Grown>> {
     let of = |(j, own): (usize, &Option<OwnTime>)| {
         let own = own.as_ref()?;
-        let times = times(cbn, &reference.calls, recent, j)?;
+        let times = times(cbn, calls, recent, j)?;
         let mean = mean_lasting(&own.surprises(&times))?;
         let excess = own.usual.iter().zip(times).map(|((middle, _), times)| {
             let above = |Time { own, waited }: Time| {
@@ -97,7 +106,7 @@ pub fn grown(cbn: &Cbn, reference: &Reference, recent: &Frame) -> Vec<Option<Gro
         });
         Some(Grown { surprise: own.tail.surprise(mean), excess_ms: excess.collect() })
     };
-    reference.own_times.iter().enumerate().map(of).collect()
+    own_times.iter().enumerate().map(of).collect()
 }
 
 /// What of each latency is its owner's beyond doubt: the excess of [`grown`] where it is unusual.
@@ -168,4 +177,88 @@ fn made(cbn: &Cbn, frame: &Frame, j: usize, parent: usize) -> Option<Vec<f32>> {
 fn middle(values: impl Iterator<Item = f32>) -> f32 {
     let mut known = Vec::from_iter(values.filter(|ms| ms.is_finite()));
     median(&mut known).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::causal::{CallGraph, EdgeOrigin};
+    use crate::domain::{Column, Quantile, Rpc, ServiceName, Stat, Timestamp};
+    use crate::windows::Source;
+
+    /// One minute of `web`, which calls `db`: median and 99th percentile of both, and how often db is called
+    /// in a request.
+    type Minute = ([f32; 2], [f32; 2], f32);
+
+    fn frame(minutes: &[Minute]) -> Frame {
+        let latency = |rpc: &Rpc, side, stat| Column::Latency { rpc: rpc.clone(), side, stat };
+        let (web, db) = (ServiceName::new("web"), ServiceName::new("db"));
+        let served = Rpc::served_by(&web);
+        let called = Rpc::edge(&web, &db);
+        let entry = Rpc::entry(&web, None);
+        let mut columns = indexmap::IndexMap::new();
+        for (q, quantile) in [Quantile(500), Quantile(990)].into_iter().enumerate() {
+            let stat = Stat::Quantile(quantile);
+            columns.insert(latency(&served, Side::Server, stat), minutes.iter().map(|m| m.0[q]).collect());
+            columns.insert(latency(&called, Side::Client, stat), minutes.iter().map(|m| m.1[q]).collect());
+            columns.insert(latency(&entry, Side::Client, stat), minutes.iter().map(|m| m.0[q]).collect());
+        }
+        columns.insert(latency(&entry, Side::Client, Stat::Count), vec![100.0; minutes.len()]);
+        columns.insert(
+            latency(&called, Side::Client, Stat::Count),
+            minutes.iter().map(|m| 100.0 * m.2).collect(),
+        );
+        let at = |minute: usize| Timestamp::from_second(60 * minute as i64).unwrap();
+        Frame {
+            length: std::time::Duration::from_secs(60),
+            ends: (1..=minutes.len()).map(at).collect(),
+            columns,
+            sources: vec![Source::Metrics; minutes.len()],
+            placement: BTreeMap::new(),
+        }
+    }
+
+    /// How surprising web's own time is, and by how much its 99th percentile is beyond the usual.
+    fn web(now: Minute) -> (f64, f32) {
+        let usual = |minute: usize| {
+            let more = (minute % 7) as f32;
+            ([10.0 + 0.2 * more, 40.0 + more], [4.0 + 0.1 * more, 15.0 + more], 1.0)
+        };
+        let history = frame(&Vec::from_iter((0..200).map(usual)));
+        let mut graph = CallGraph::default();
+        graph.add_edge(&ServiceName::new("web"), &ServiceName::new("db"), EdgeOrigin::Spans, 1);
+        let cbn = Cbn::build(&graph, history.columns.keys(), &history.placement);
+        let calls = Vec::from_iter(cbn.latencies.iter().map(|node| vec![1.0; node.parents.len()]));
+        let own = OwnTime::learn(&cbn, &calls, &history, 5);
+        let grown = grown_beyond(&cbn, &own, &calls, &frame(&[now; 5]));
+        let web = Vec::from_iter(grown.into_iter().flatten());
+        assert_eq!(web.len(), 1, "only web's server side waits for anybody");
+        (web[0].surprise, web[0].excess_ms[1][0])
+    }
+
+    #[test]
+    fn what_the_callee_does_not_take_is_own() {
+        let (surprise, excess) = web(([10.5, 42.0], [4.2, 17.0], 1.0));
+        assert!(surprise < 7.0 && excess == 0.0, "as always: {surprise}, {excess} ms");
+        // Both are far beyond what was ever seen.
+        let (surprise, excess) = web(([40.0, 420.0], [17.0, 290.0], 1.0));
+        assert!(surprise > 7.0 && excess > 10.0, "{surprise}, {excess} ms");
+    }
+
+    #[test]
+    fn what_the_callee_takes_is_not() {
+        // All of it; and the difference of two histograms' buckets.
+        for now in [([16.0, 315.0], [10.0, 290.0], 1.0), ([16.0, 360.0], [10.0, 290.0], 1.0)] {
+            let (surprise, excess) = web(now);
+            assert!(surprise < 7.0 && excess == 0.0, "{surprise}, {excess} ms");
+        }
+        // Slow in the middle alone: the slowest of several at once.
+        assert!(web(([30.0, 40.0], [4.2, 17.0], 1.0)).0 < 7.0);
+        // A cache misses, and what was called once is called four times.
+        let (surprise, excess) = web(([30.0, 200.0], [6.0, 40.0], 4.0));
+        assert!(surprise < 7.0 && excess == 0.0, "{surprise}, {excess} ms");
+    }
 }
