@@ -240,7 +240,12 @@ fn home(terminal: &mut Terminal) {
         for _ in 0..4 {
             if in_other(terminal) {
                 terminal.press("C");
-                terminal.listen(Duration::from_secs(2));
+            }
+            // Pressed again too early, it would lead back.
+            for _ in 0..30 {
+                if in_other(terminal) {
+                    terminal.listen(Duration::from_millis(500));
+                }
             }
         }
         terminal.expect("BREACHED chain-0 p99");
