@@ -102,10 +102,9 @@ impl Outlook {
     }
 }
 
-impl Forecast for Outlook {
-    fn tail(&self, change: &Move) -> Option<Counterfactual> {
-        let changes = [vec![change.clone()]];
-        let tails = self.engine.what_if(&self.slo, &self.picture, &self.learned, &changes);
+impl Outlook {
+    fn after(&self, changes: Vec<Move>) -> Option<Counterfactual> {
+        let tails = self.engine.what_if(&self.slo, &self.picture, &self.learned, &[changes]);
         match tails {
             Ok(tails) => tails.into_iter().flatten().next(),
             Err(error) => {
@@ -113,6 +112,16 @@ impl Forecast for Outlook {
                 None
             }
         }
+    }
+}
+
+impl Forecast for Outlook {
+    fn tail(&self, change: &Move) -> Option<Counterfactual> {
+        self.after(vec![change.clone()])
+    }
+
+    fn as_it_is(&self) -> Option<Counterfactual> {
+        self.after(Vec::new())
     }
 }
 
@@ -180,7 +189,7 @@ impl Counter {
 
 fn word(ask: &Ask) -> &'static str {
     match ask {
-        Ask::Propose(_) => "proposing",
+        Ask::Propose(_) | Ask::Try { .. } => "proposing",
         Ask::Review(_) => "reviewing",
         Ask::Arm(_) => "arming",
         Ask::Disarm => "disarming",

@@ -61,6 +61,8 @@ pub struct Proposal {
     pub changes: Vec<Change>,
     /// How much can go wrong.
     pub risk: Risk,
+    /// Whether somebody asked for it by what-if; else the verdict calls for it.
+    pub asked: bool,
     /// Why this, and why so much, in a sentence.
     pub why: Clean,
     /// The SLO's tail with it; `None` where the model cannot tell.

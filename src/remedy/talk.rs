@@ -6,13 +6,21 @@ use std::time::Duration;
 use super::operation::{Operation, OperationId};
 use super::plan::{Approval, Plan};
 use super::proposal::{Proposal, ProposalId};
-use crate::domain::{Clean, Timestamp};
+use crate::domain::{Clean, Move, Timestamp};
 
 /// What the screens ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Ask {
     /// Remedies for the newest verdict on the SLO of this name.
     Propose(Clean),
+    /// The same, and beside them these changes, which somebody tried by what-if. They replace what was tried
+    /// before.
+    Try {
+        /// The SLO they are to help.
+        slo: Clean,
+        /// The changes.
+        moves: Vec<Move>,
+    },
     /// Read the target again and tell exactly what would be run.
     Review(ProposalId),
     /// Writing is to be possible for a while; what was typed must be the context's name.

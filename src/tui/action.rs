@@ -283,6 +283,7 @@ impl Action {
                 Self::Help,
                 Self::Unfold,
                 Self::Fold,
+                Self::Open,
                 Self::Reset,
                 Self::ShowActions,
                 Self::Back,

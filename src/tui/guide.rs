@@ -7,6 +7,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::action::Action;
 use super::format;
+use super::pick::ActionRow;
+use super::remedy_words::side;
 use super::review::{Focus, Go, Review};
 use super::state::{Screen, State};
 use super::words::interval;
@@ -82,8 +84,11 @@ fn incident(state: &State, remedy: Option<&Clean>, room: usize) -> String {
         Screen::Service => {
             format!("What of it is unusual? {} asks for the cause.", key(state, Action::ShowVerdict))
         }
-        Screen::WhatIf => {
+        Screen::WhatIf if state.inspected.bench.moves().is_empty() => {
             format!("{} gives it more: the tail moves.", key(state, Action::Unfold))
+        }
+        Screen::WhatIf => {
+            format!("{} makes a proposal of it, to be reviewed like any other.", key(state, Action::Open))
         }
         Screen::Commands => {
             format!("Every command that was run, reads too. {} leads back.", key(state, Action::Back))
@@ -95,8 +100,8 @@ fn incident(state: &State, remedy: Option<&Clean>, room: usize) -> String {
 fn last_operation(state: &State) -> Option<&Operation> {
     let ledger = state.ledger();
     let newest = ledger.operations().next()?;
-    let is_undo = ledger.operations().any(|o| o.undone_by.as_ref() == Some(&newest.id));
-    let stands = newest.undone_by.is_none() && !(is_undo && newest.phase == Phase::Done);
+    // Once something is taken back, the story goes on where it was before.
+    let stands = newest.undone_by.is_none() && ledger.undone(&newest.id).is_none();
     stands.then_some(&**newest)
 }
 
@@ -186,6 +191,9 @@ fn actions(state: &State, remedy: Option<&Clean>, room: usize) -> String {
     let current = state.slo.as_ref().is_none_or(|slo| !state.proposing.contains_key(slo));
     match state.suggestions().filter(|_| current) {
         None => "What-if sizes each action: how much of it would meet the objective?".to_owned(),
+        Some(_) if matches!(state.picked(), Some(ActionRow::Proposal(p)) if p.asked) => {
+            format!("Your own idea, with the tail it predicts. {} reviews it.", key(state, Action::Open))
+        }
         Some(s) if s.proposals.iter().all(|p| p.refusal().is_some()) => {
             "Nothing fits this one: the reasons are here. It passes by itself.".to_owned()
         }
@@ -217,7 +225,7 @@ fn recovered(state: &State, room: usize) -> String {
     let told = last_operation(state).and_then(|o| {
         let v = o.verification.as_ref()?;
         let (measured, forecast) = (format::latency(Some(v.measured_ms?)), o.forecast.as_ref()?);
-        let side = if v.hit? { "inside" } else { "outside" };
+        let side = side(v.measured_ms?, v.hit?, Some(forecast));
         let predicted = interval(forecast);
         Some([
             format!(

@@ -102,6 +102,11 @@ impl Ledger {
         self.operations.iter().find(|o| o.id == *id)
     }
 
+    /// The operation that the one of that name took back, if that is what it was for.
+    pub fn undone(&self, id: &OperationId) -> Option<&Arc<Operation>> {
+        self.operations.iter().find(|o| o.undone_by.as_ref() == Some(id))
+    }
+
     /// The operations, newest first.
     pub fn operations(&self) -> impl DoubleEndedIterator<Item = &Arc<Operation>> {
         self.operations.iter().rev()

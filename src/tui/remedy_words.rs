@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{format, words};
-use crate::domain::{Clean, Timestamp};
+use crate::domain::{Clean, Counterfactual, Timestamp};
 use crate::remedy::{ActionKind, Change, Operation, Outcome, Phase, Proposal, Target, Verification, Weight};
 
 /// "scale out deployment geo in shop".
@@ -64,24 +64,37 @@ pub fn phase(phase: &Phase) -> Option<String> {
     }
 }
 
-/// "measured 168 ms, a hit: inside the predicted 171 ms [150-198]"; `None` before anything is known.
+/// Which side of the predicted interval a measured tail lies on: "inside", "better than", "worse than".
+pub fn side(measured_ms: f64, hit: bool, forecast: Option<&Counterfactual>) -> &'static str {
+    match forecast {
+        _ if hit => "inside",
+        Some(forecast) if measured_ms < forecast.low_ms => "better than",
+        _ => "worse than",
+    }
+}
+
+/// "objective met: measured 168 ms over 3 windows, a hit: inside the predicted 171 ms [150-198]"; `None` before
+/// anything is known.
 pub fn verified(o: &Operation) -> Option<String> {
     let Verification { measured_ms, hit, met, windows } = o.verification.as_ref()?;
-    let measured = format::latency(Some((*measured_ms)?));
+    let ms = (*measured_ms)?;
+    let measured = format::latency(Some(ms));
     let predicted = o.forecast.as_ref().map(words::interval);
     let against = match (hit, predicted) {
-        (Some(true), Some(p)) => format!(", a hit: inside the predicted {p}"),
-        (Some(false), Some(p)) => format!(", a miss: outside the predicted {p}"),
+        (Some(hit), Some(p)) => {
+            let word = if *hit { "a hit" } else { "a miss" };
+            format!(", {word}: {} the predicted {p}", side(ms, *hit, o.forecast.as_ref()))
+        }
         (_, Some(p)) => format!(", predicted {p}"),
         (_, None) => ", without a prediction".to_owned(),
     };
     let met = match met {
-        Some(true) => "; objective met",
-        Some(false) => "; objective still violated",
+        Some(true) => "objective met: ",
+        Some(false) => "objective still violated: ",
         None => "",
     };
     let over = if *windows == 1 { "1 window".to_owned() } else { format!("{windows} windows") };
-    Some(format!("measured {measured} over {over}{against}{met}"))
+    Some(format!("{met}measured {measured} over {over}{against}"))
 }
 
 /// The arguments as a shell would need them: what is between two spaces is one argument. Nothing is

@@ -198,6 +198,8 @@ pub struct State {
     pub command: Option<u64>,
     /// SLOs whose proposals are awaited, and since when.
     pub proposing: BTreeMap<Clean, Timestamp>,
+    /// The SLO for which something tried is to become a proposal.
+    pub tried: Option<Clean>,
     /// A plan that is awaited, and since when.
     pub awaited: Option<(Subject, Timestamp)>,
     /// The dialog before a change, while it is open.
@@ -265,6 +267,7 @@ impl State {
             picked_by_hand: false,
             command: None,
             proposing: BTreeMap::new(),
+            tried: None,
             awaited: None,
             review: None,
             arming: None,

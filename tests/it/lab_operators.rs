@@ -138,6 +138,11 @@ impl Lab {
 
     /// The simulation has these replicas of `web` and `mongo`, `seconds` after the start.
     pub fn observe(&self, seconds: i64, web: &[u32], cpu_s: f64) {
+        self.observe_both(seconds, web, &[0], cpu_s);
+    }
+
+    /// The same, with these replicas of `mongo`.
+    pub fn observe_both(&self, seconds: i64, web: &[u32], mongo: &[u32], cpu_s: f64) {
         let reading = |service, replica: u32| ReplicaReading {
             service,
             replica,
@@ -146,7 +151,7 @@ impl Lab {
             ..ReplicaReading::default()
         };
         let mut readings: Vec<ReplicaReading> = web.iter().map(|replica| reading(0, *replica)).collect();
-        readings.push(reading(1, 0));
+        readings.extend(mongo.iter().map(|replica| ReplicaReading { cpu_s: 0.0, ..reading(1, *replica) }));
         self.api.lock().unwrap().observe(START_MS + seconds * 1000, &readings);
     }
 

@@ -29,6 +29,13 @@ pub fn most_replicas(now: u32, ceiling: u32) -> Option<u32> {
 
 /// How many replicas, from `now` to at most `most`.
 pub fn replicas(want: &Want<'_>, now: u32, most: u32) -> Amount<u32> {
+    if let Some(Lever::Replicas { from, to }) = want.asked {
+        // What was tried starts from what is measured, which may lag behind what is there.
+        let tried = now.saturating_add(to.saturating_sub(from));
+        let to = tried.clamp(now + 1, most);
+        let forecast = want.tail(Lever::Replicas { from: now, to });
+        return Amount { to, forecast, why: asked_for(to == tried, &format!("{tried} replicas")) };
+    }
     let tried = (now + 1..=most).filter_map(|to| Some((to, want.tail(Lever::Replicas { from: now, to })?)));
     if let Some(amount) = smallest(tried, |to| format!("{to} replicas")) {
         return amount;
@@ -41,6 +48,12 @@ pub fn replicas(want: &Want<'_>, now: u32, most: u32) -> Amount<u32> {
         None => format!("the tail is {:.1} times the objective", want.excess),
     };
     Amount { to: by_rule.clamp(now + 1, most), forecast: None, why }
+}
+
+/// Why an amount is what somebody tried, or as much of it as there may be.
+pub fn asked_for(whole: bool, tried: &str) -> String {
+    let cut = if whole { "" } else { "; as much of it as may be added at once" };
+    format!("{tried}: what you tried in what-if{cut}")
 }
 
 /// The smallest of `tried` (ascending) that is enough, else the one that comes nearest.

@@ -27,6 +27,8 @@ pub struct Want<'a> {
     pub excess: f64,
     /// What each replica of the service sends, bytes per second, where it is measured.
     pub sends: Option<f64>,
+    /// What somebody tried and asks for: then the amount is theirs.
+    pub asked: Option<Lever>,
     /// Who can tell what a change would do.
     pub forecast: Option<&'a dyn Forecast>,
     /// Limits.

@@ -177,6 +177,14 @@ fn sized(
         .map(|factor| grows.step_up(now.as_f64() * factor).clamp(least, top));
     let tried = tried.filter_map(|to| Some((to, want.tail(grows.lever(now, to))?)));
     let name = |to: Quantity| format!("{} of {}", grows.write(to), grows.key());
+    if let (Grows::Cpu, Some(Lever::Cpu { from, to })) | (Grows::Memory, Some(Lever::Memory { from, to })) =
+        (grows, want.asked)
+    {
+        let tried = grows.step_up(now.as_f64() * (to / from).clamp(1.0, 100.0));
+        let to = tried.clamp(least, top);
+        let why = amount::asked_for(to == tried, &name(tried));
+        return Amount { to, forecast: want.tail(grows.lever(now, to)), why };
+    }
     if let Some(amount) = amount::smallest(tried, name) {
         return Amount {
             why: amount.why.replace(" are the fewest that are", " is the least that is"),

@@ -74,7 +74,18 @@ impl<'a> Site<'a> {
         let object = Object::of(fresh)
             .ok_or_else(|| unread("the server names the workload in a way that is not valid"))?;
         let workload = Workload { kind: found.kind, object: &object, view: found.view };
-        let (owners, rollout) = (owners(&workload), rollout(found.kind, &object));
+        let (mut owners, rollout) = (owners(&workload), rollout(found.kind, &object));
+        // kubectl's lists do not tell who owns which field.
+        for (kind, known) in [
+            (ObjectKind::Autoscaler, &mut owners.autoscaler),
+            (ObjectKind::ScaledObject, &mut owners.scaled_object),
+        ] {
+            let Some(listed) = known.as_ref() else { continue };
+            let fresh = kubectl.get(kind, &found.view.namespace, listed.name()).await;
+            if let Some(fresh) = fresh.ok().and_then(Object::of) {
+                *known = Some(fresh);
+            }
+        }
         let pods = found.view.selected(object.at("/spec/selector"));
         let mut neighbours = BTreeMap::new();
         let mut machines: Vec<&str> = pods.iter().map(|pod| pod.text("/spec/nodeName")).collect();

@@ -124,6 +124,7 @@ fn drawn(
             cause: None,
             excess: 1.4,
             sends: Some(10e6),
+            asked: None,
             forecast,
             settings: &settings,
         },

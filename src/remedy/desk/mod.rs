@@ -6,6 +6,7 @@ mod machines;
 mod operations;
 mod propose;
 mod review;
+mod tried;
 mod verify;
 
 use std::collections::{BTreeMap, HashMap};
@@ -127,6 +128,7 @@ pub struct Desk {
     verdicts: BTreeMap<Clean, (Arc<Verdict>, Duration)>,
     readings: Option<(Readings, Duration)>,
     forecasts: BTreeMap<Clean, Arc<dyn Forecast>>,
+    tried: BTreeMap<Clean, tried::Tried>,
     proposals: HashMap<ProposalId, (Arc<Proposal>, propose::Basis)>,
     next_proposal: u64,
     reviewing: u64,
@@ -184,6 +186,7 @@ impl Desk {
             verdicts: BTreeMap::new(),
             readings: None,
             forecasts: BTreeMap::new(),
+            tried: BTreeMap::new(),
             proposals: HashMap::new(),
             next_proposal: 1,
             reviewing: 0,
@@ -224,6 +227,11 @@ impl Desk {
     fn ask(&mut self, ask: Ask) {
         match ask {
             Ask::Propose(slo) => self.propose(slo),
+            Ask::Try { slo, moves } => {
+                let since = self.clock.since_boot();
+                self.tried.insert(slo.clone(), tried::Tried { moves, since });
+                self.propose(slo);
+            }
             Ask::Review(id) => self.review(id),
             Ask::Undo(op) => self.review_undo(&op),
             Ask::Arm(typed) => {

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::machines::machine_draft;
+use super::tried::{idle, unblamed};
 use super::{Desk, Inner};
-use crate::domain::{Clean, Culprit, NodeName, Resource, ResourceCause, ServiceName, Verdict, VerdictKind};
+use crate::domain::{
+    Clean, Culprit, Lever, NodeName, Resource, ResourceCause, ServiceName, Verdict, VerdictKind,
+};
 use crate::remedy::catalogue::aggressor::{Aggressor, aggressor};
 use crate::remedy::catalogue::site::NoSite;
 use crate::remedy::catalogue::{Draft, Site, Unfit, Want, against, draft};
@@ -37,6 +40,8 @@ pub struct Basis {
     pub node: Option<NodeName>,
     pub cause: Option<ResourceCause>,
     pub excess: f64,
+    /// What somebody tried and asks for, where it is not the verdict that calls for it.
+    pub asked: Option<Lever>,
     /// What each replica of each service sends, bytes per second.
     pub sends: Arc<BTreeMap<ServiceName, f64>>,
     pub forecast: Option<Arc<dyn Forecast>>,
@@ -54,6 +59,7 @@ impl Basis {
             cause: self.cause.as_ref(),
             excess: self.excess,
             sends: beside.map(|beside| beside.sends),
+            asked: self.asked,
             forecast: self.forecast.as_deref(),
             settings: &self.settings,
         }
@@ -64,8 +70,23 @@ impl Basis {
         self.kind == ActionKind::ResizePod
     }
 
-    /// Works it out from what is read now.
+    /// Works it out from what is read now, and says so where the verdict does not call for it.
     pub async fn draft(
+        &self,
+        kubectl: &Kubectl,
+        remote: &Result<Arc<Remote>, Clean>,
+        views: &[View],
+    ) -> Result<Drafted, Unfit> {
+        let mut drafted = self.fitted(kubectl, remote, views).await?;
+        let (obstacles, forecast) = match &mut drafted {
+            Drafted::Object(draft) => (&mut draft.obstacles, draft.forecast.as_ref()),
+            Drafted::Machine(draft) => (&mut draft.obstacles, None),
+        };
+        obstacles.splice(0..0, unblamed(self).into_iter().chain(idle(self, forecast)));
+        Ok(drafted)
+    }
+
+    async fn fitted(
         &self,
         kubectl: &Kubectl,
         remote: &Result<Arc<Remote>, Clean>,
@@ -129,7 +150,12 @@ impl Desk {
             return self.tell(Told::Proposals { slo, proposals: Vec::new(), notes });
         };
         let readings = self.readings.as_ref().map(|(readings, _)| readings);
-        let (bases, mut notes) = bases(&verdict, readings, self.forecasts.get(&slo), &self.settings);
+        let forecast = self.forecasts.get(&slo);
+        let (mut bases, mut notes) = bases(&verdict, readings, forecast, &self.settings);
+        let (asked, more) =
+            self.asked(&slo, &bases, &Ground::of(&verdict, readings, forecast, &self.settings));
+        bases.extend(asked);
+        notes.extend(more);
         let (kubectl, settings, remote) = (self.kubectl.clone(), self.settings.clone(), self.remote.clone());
         self.spawn(async move {
             let mut found: Vec<(bool, Proposal, Basis)> = Vec::new();
@@ -190,6 +216,7 @@ fn proposal(draft: Draft, basis: &Basis) -> Proposal {
         resource: basis.resource,
         changes: draft.changes,
         risk: draft.risk,
+        asked: basis.asked.is_some(),
         why: draft.why,
         forecast: draft.forecast,
         objective_ms: basis.verdict.slo.objective_ms,
@@ -208,12 +235,73 @@ fn machine_proposal(draft: NodeDraft, basis: &Basis) -> Proposal {
         resource: basis.resource,
         changes: draft.changes,
         risk: draft.risk,
+        asked: basis.asked.is_some(),
         why: draft.why,
         // The model knows the services, not what their neighbours do to them.
         forecast: None,
         objective_ms: basis.verdict.slo.objective_ms,
         obstacles: draft.obstacles,
         patch: None,
+    }
+}
+
+/// Whether a verdict of this kind is sure enough to act on.
+pub fn carries(kind: VerdictKind) -> bool {
+    matches!(kind, VerdictKind::Culprits | VerdictKind::Latent | VerdictKind::Load)
+}
+
+/// What everything that is proposed about one verdict rests on.
+pub struct Ground {
+    excess: f64,
+    sends: Arc<BTreeMap<ServiceName, f64>>,
+    forecast: Option<Arc<dyn Forecast>>,
+    settings: Arc<RemedySettings>,
+    verdict: Arc<Verdict>,
+}
+
+impl Ground {
+    fn of(
+        verdict: &Arc<Verdict>,
+        readings: Option<&Readings>,
+        forecast: Option<&Arc<dyn Forecast>>,
+        settings: &Arc<RemedySettings>,
+    ) -> Self {
+        let observed = verdict.slo.observed_ms.unwrap_or(verdict.slo.objective_ms);
+        let excess = (observed / verdict.slo.objective_ms).max(1.0);
+        Self {
+            excess: if excess.is_finite() { excess } else { 1.0 },
+            sends: Arc::new(readings.map(|readings| readings.sends.clone()).unwrap_or_default()),
+            forecast: forecast.cloned(),
+            settings: settings.clone(),
+            verdict: verdict.clone(),
+        }
+    }
+
+    /// The verdict.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Kinds of action that may be proposed.
+    pub fn kinds(&self) -> &[ActionKind] {
+        &self.settings.kinds
+    }
+
+    /// An action on a service against a resource.
+    pub fn basis(&self, kind: ActionKind, service: ServiceName, resource: Resource) -> Basis {
+        Basis {
+            kind,
+            service,
+            resource,
+            node: None,
+            cause: None,
+            excess: self.excess,
+            asked: None,
+            sends: self.sends.clone(),
+            forecast: self.forecast.clone(),
+            settings: self.settings.clone(),
+            verdict: self.verdict.clone(),
+        }
     }
 }
 
@@ -244,9 +332,7 @@ pub fn bases(
         }
         VerdictKind::Culprits | VerdictKind::Latent => {}
     }
-    let observed = verdict.slo.observed_ms.unwrap_or(verdict.slo.objective_ms);
-    let excess = (observed / verdict.slo.objective_ms).max(1.0);
-    let sends = Arc::new(readings.map(|readings| readings.sends.clone()).unwrap_or_default());
+    let ground = Ground::of(verdict, readings, forecast, settings);
     let mut bases: Vec<Basis> = Vec::new();
     for culprit in blamed {
         let own = culprit.resources.iter().take(RESOURCES).map(|cause| (cause.resource, Some(cause)));
@@ -262,16 +348,9 @@ pub fn bases(
                     continue;
                 }
                 bases.push(Basis {
-                    kind: *kind,
-                    service: culprit.service.clone(),
-                    resource,
                     node: culprit.node.clone(),
                     cause: cause.cloned(),
-                    excess: if excess.is_finite() { excess } else { 1.0 },
-                    sends: sends.clone(),
-                    forecast: forecast.cloned(),
-                    settings: settings.clone(),
-                    verdict: verdict.clone(),
+                    ..ground.basis(*kind, culprit.service.clone(), resource)
                 });
             }
         }

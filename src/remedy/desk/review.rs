@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::machines::machine_plan;
 use super::operations::Kept;
-use super::propose::{Basis, Drafted, views};
+use super::propose::{Basis, Drafted, carries, views};
 use super::{Desk, Inner, new_operation};
-use crate::domain::{Clean, Timestamp, VerdictKind};
+use crate::domain::{Clean, Timestamp};
 use crate::remedy::act::{Act, Fresh};
 use crate::remedy::books::books;
 use crate::remedy::catalogue::Draft;
@@ -32,7 +32,7 @@ use crate::remedy::target::Target;
 use crate::remedy::write::{Edit, Standing, Write};
 
 /// A verdict older than this does not carry an action.
-const VERDICT_AGE: Duration = Duration::from_secs(600);
+pub const VERDICT_AGE: Duration = Duration::from_secs(600);
 /// Data older than this, or than so many windows, does not.
 const DATA_AGE: (Duration, u32) = (Duration::from_secs(300), 5);
 /// Actions are counted over this long.
@@ -233,7 +233,7 @@ impl Desk {
         let Some((verdict, heard)) = self.verdicts.get(slo) else {
             return Some(Clean::new("there is no verdict on it: ask for the cause"));
         };
-        if !matches!(verdict.kind, VerdictKind::Culprits | VerdictKind::Latent | VerdictKind::Load) {
+        if !carries(verdict.kind) {
             return Some(Clean::new(&format!(
                 "the newest verdict is `{}`: it does not carry an action",
                 verdict.kind.word()

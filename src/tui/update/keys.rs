@@ -188,7 +188,7 @@ fn open(state: &mut State) -> Vec<Effect> {
         Screen::Slos => Vec::new(),
         Screen::Actions => remedy::open(state),
         Screen::Service => show_verdict(state),
-        Screen::WhatIf => go(state, Screen::Actions),
+        Screen::WhatIf => what_if::propose(state),
         Screen::Timeline => travel::open(state),
         Screen::Commands | Screen::Doctor | Screen::Log => {
             state.say("this is the last screen");

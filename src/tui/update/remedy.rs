@@ -173,11 +173,13 @@ pub(super) fn told(state: &mut State, told: &Told, before: &Before) -> Vec<Effec
     match told {
         Told::Standing(_) if state.screen == Screen::Actions => return propose_if_needed(state),
         Told::Standing(_) | Told::Command(_) | Told::Predictions { .. } => {}
-        Told::Proposals { slo, .. } => {
+        Told::Proposals { slo, proposals, .. } => {
             let awaited = state.proposing.remove(slo).is_some();
-            if awaited && state.slo.as_ref() == Some(slo) && !state.picked_by_hand {
-                // The best proposal is what one came for.
-                state.pick = None;
+            let asked = proposals.iter().find(|proposal| proposal.asked).map(|proposal| proposal.id);
+            let asked = asked.filter(|_| state.tried.take_if(|tried| tried == slo).is_some());
+            if (awaited || asked.is_some()) && state.slo.as_ref() == Some(slo) && !state.picked_by_hand {
+                // The best proposal is what one came for, or what one tried.
+                state.pick = asked.map(Pick::Proposal);
                 let list = &mut state.lists[Screen::Actions as usize];
                 (list.offset, list.last_index) = (0, 0);
             }

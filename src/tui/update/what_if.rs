@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{go, inspect};
 use crate::engine::{Prediction, Question, Request};
+use crate::remedy::Ask;
 use crate::tui::effect::Effect;
 use crate::tui::format;
 use crate::tui::state::{Screen, State};
@@ -63,6 +64,21 @@ pub(super) fn slide(state: &mut State, more: bool) -> Vec<Effect> {
     }
     slider.steps = steps;
     ask(state).into_iter().collect()
+}
+
+/// Makes actions of what is moved, to be reviewed among what the verdict calls for.
+pub(super) fn propose(state: &mut State) -> Vec<Effect> {
+    let moves = state.inspected.bench.moves();
+    let about = state.inspected.bench.about.clone().filter(|_| !moves.is_empty());
+    let Some((_, slo)) = about.filter(|_| state.ledger().off().is_none()) else {
+        return go(state, Screen::Actions);
+    };
+    // Asked for once: what the screen would ask for by itself is part of it.
+    state.proposing.insert(slo.clone(), state.now);
+    state.tried = Some(slo.clone());
+    let mut effects = go(state, Screen::Actions);
+    effects.push(Effect::Ask(Request::Remedy(Ask::Try { slo, moves })));
+    effects
 }
 
 /// Nothing is changed any more.

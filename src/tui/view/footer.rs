@@ -179,6 +179,7 @@ fn hints(state: &State, theme: &Theme) -> Vec<Part> {
             Action::Fold if state.screen == Screen::WhatIf => "less",
             Action::Unfold if state.screen == Screen::WhatIf => "more",
             Action::Open if state.screen == Screen::Timeline => "go there",
+            Action::Open if state.screen == Screen::WhatIf => "propose",
             Action::ShowTrace if state.inspected.example => "chart",
             _ => action.hint(),
         };

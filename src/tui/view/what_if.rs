@@ -157,10 +157,16 @@ fn answer(c: &Pane<'_>, slo: &SloStatus) -> Vec<Line<'static>> {
     }
     let key =
         |action: Action| c.state.keymap.keys(action).first().map(ToString::to_string).unwrap_or_default();
-    let text = format!(
-        "This is a prediction; nothing is changed. {} shows what could really be done.",
-        key(Action::ShowActions)
-    );
+    let text = match moved {
+        true => format!(
+            "This is a prediction; nothing is changed. {} makes a proposal of it, to be reviewed.",
+            key(Action::Open)
+        ),
+        false => format!(
+            "This is a prediction; nothing is changed. {} shows what could really be done.",
+            key(Action::ShowActions)
+        ),
+    };
     lines.extend(c.wrapped(&text, muted));
     lines
 }

@@ -7,3 +7,4 @@ mod kinds;
 mod proxy;
 mod refused;
 mod story;
+mod wrong;

@@ -196,6 +196,21 @@ pub fn deployment(namespace: &str, name: &str, replicas: u32) -> Value {
     })
 }
 
+/// An autoscaler of `web`, between two and six replicas. `kubectl autoscale` of today asks for a newer server.
+pub fn autoscaler(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "autoscaling/v1",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": { "name": "web", "namespace": namespace },
+        "spec": {
+            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" },
+            "minReplicas": 2,
+            "maxReplicas": 6,
+            "targetCPUUtilizationPercentage": 80,
+        },
+    })
+}
+
 /// A minimal definition of a kind that an operator would bring along.
 pub fn definition(group: &str, version: &str, kind: &str) -> Value {
     let (singular, plural) = (kind.to_lowercase(), format!("{}s", kind.to_lowercase()));

@@ -6,6 +6,7 @@
 mod cluster;
 mod interrupted;
 mod owners;
+mod reconcilers;
 mod rights;
 mod versions;
 

@@ -11,7 +11,7 @@ use super::cluster::{Kube, definition, deployment, kubectls};
 use super::{bench, blame, of_kind, opened, pace, proposed};
 use crate::remedy_desk::driver::settings;
 
-fn warns(proposal: &Proposal, words: &str) {
+pub fn warns(proposal: &Proposal, words: &str) {
     let found = |obstacle: &sagetop::remedy::Obstacle| {
         obstacle.weight == Weight::Warning && obstacle.text.as_str().contains(words)
     };
@@ -45,7 +45,7 @@ fn of_kind_of(kind: ActionKind) -> impl Fn(&std::sync::Arc<Proposal>) -> bool {
 }
 
 /// What a reconciler would apply, as it would: server-side, and by force.
-fn reconcile(kube: &Kube, manager: &str, object: &Value) {
+pub fn reconcile(kube: &Kube, manager: &str, object: &Value) {
     let manager = format!("--field-manager={manager}");
     kube.admin(&["apply", "--server-side", "--force-conflicts", &manager, "-f", "-"], &object.to_string());
 }

@@ -6,7 +6,7 @@ use sagetop::domain::Resource;
 use sagetop::remedy::{ActionKind, Outcome, RemedySettings, rbac};
 use serde_json::json;
 
-use super::cluster::{Kube, definition, kubectls};
+use super::cluster::{Kube, autoscaler, definition, kubectls};
 use super::{bench, blame, of_kind};
 use crate::remedy_desk::driver::{Bench, settings};
 
@@ -29,10 +29,7 @@ fn arrange(kube: &Kube, kind: ActionKind) {
         ActionKind::CniBandwidth => {
             kube.admin(&["delete", "-n", "kube-system", "configmap/cilium-config"], "");
         }
-        ActionKind::AutoscalerFloor => {
-            let autoscale = ["autoscale", "-n", "rights", "deployments.apps/web", "--min=2", "--max=6"];
-            kube.admin(&[&autoscale[..], &["--cpu-percent=80"]].concat(), "");
-        }
+        ActionKind::AutoscalerFloor => kube.apply(&autoscaler("rights")),
         _ => {}
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use sagetop::domain::Resource;
 use sagetop::remedy::{ActionKind, Outcome};
 
-use super::cluster::{Kube, kubectls};
+use super::cluster::{Kube, autoscaler, kubectls};
 use super::{bench, blame, in_front, of_kind, proposed};
 
 /// At once: the server and the programs take turns in waiting for each other.
@@ -83,8 +83,7 @@ fn every_action(kube: &Kube, real: &Path, namespace: &str) {
     kube.at_rest(namespace);
 
     // Owned by an autoscaler: its floor is raised instead.
-    let autoscale = ["autoscale", "-n", namespace, "deployments.apps/web", "--min=2", "--max=6"];
-    kube.admin(&[&autoscale[..], &["--cpu-percent=80"]].concat(), "");
+    kube.apply(&autoscaler(namespace));
     blame(&desk, Resource::Latent);
     let floor = proposed(&mut desk, ActionKind::AutoscalerFloor);
     let plan = desk.review(&floor).unwrap();

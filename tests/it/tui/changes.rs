@@ -137,7 +137,7 @@ fn an_operation_is_followed_to_its_end() {
         (
             verified("op-9", 0, 168.0),
             &[
-                "measured 168 ms over 3 windows, a hit: inside the predicted 171 ms [150-198]; objective met",
+                "objective met: measured 168 ms over 3 windows, a hit: inside the predicted 171 ms [150-198]",
                 "168 ms: as predicted",
                 "2 of 3 tails",
             ],
@@ -151,8 +151,13 @@ fn an_operation_is_followed_to_its_end() {
         driver.engine([op(step)]);
         shows(&driver, parts);
     }
+    // A miss for the better, and one for the worse.
+    driver.engine([op(verified("op-10", 0, 120.0))]);
+    shows(&driver, &["● APPLIED", "120 ms: better than predicted"]);
+    driver.engine([op(verified("op-10", 0, 290.0))]);
+    shows(&driver, &["290 ms: worse than predicted"]);
     driver.engine([op(verified("op-10", 0, 420.0))]);
-    shows(&driver, &["420 ms: not as predicted", "2 of 4 tails"]);
+    shows(&driver, &["▲ APPLIED", "420 ms: still violated", "2 of 4 tails"]);
     // Those of last week count as well.
     driver.engine([told(Told::Predictions { hits: 7, of: 9 })]);
     shows(&driver, &["9 of 13 tails"]);

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use sagetop::domain::*;
 use sagetop::engine::{EngineEvent, Prediction, Question, Request};
+use sagetop::remedy::{Ask, Proposal, ProposalId, Told};
 use sagetop::tui::effect::Effect;
 use sagetop::tui::event::Event;
 
+use super::approval::asked;
 use super::driver::{Driver, styled_dump};
 use super::fixture;
+use super::remedies::{off, proposals, ready};
 use super::screens::{SIZES, check};
 use super::services::*;
 
@@ -70,6 +73,36 @@ fn a_service_with_an_example_trace() {
 #[test]
 fn what_if_it_had_more() {
     at_all_sizes("what-if", what_if);
+}
+
+/// What is tried becomes a proposal among the verdict's, and the cursor goes to it.
+#[test]
+fn what_is_tried_can_be_proposed() {
+    let mut driver = what_if(100, 40, false);
+    assert!(driver.text().contains("enter makes a proposal of it"), "{}", driver.text());
+    driver.engine([ready()]);
+    driver.type_keys("enter");
+    let moves = questions(&driver).last().unwrap().moves.clone();
+    assert!(matches!(moves[..], [Move { lever: Lever::Replicas { from: 2, to: 4 }, .. }]), "{moves:?}");
+    let slo = Clean::new("product-page-p95");
+    assert_eq!(asked(&driver), [&Ask::Try { slo: slo.clone(), moves }]);
+    assert!(driver.text().contains("[Actions]") && driver.text().contains("Sizing what could be done."));
+    let mut all = proposals();
+    let tried = Proposal { id: ProposalId(9), asked: true, ..(*all[0]).clone() };
+    all.push(Arc::new(tried));
+    driver.engine([EngineEvent::Remedy(Told::Proposals { slo, proposals: all, notes: vec![] })]);
+    driver.effects.clear();
+    driver.type_keys("enter");
+    assert_eq!(asked(&driver), [&Ask::Review(ProposalId(9))]);
+
+    // With nothing moved, there is nothing of one's own to propose; where nothing can be changed neither.
+    for (keys, standing) in [("0 enter", ready()), ("enter", off())] {
+        let mut driver = what_if(100, 40, false);
+        driver.engine([standing]);
+        driver.type_keys(keys);
+        assert!(driver.text().contains("[Actions]"));
+        assert!(!asked(&driver).iter().any(|ask| matches!(ask, Ask::Try { .. })), "{keys}");
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! The screens as a user meets them: events and keys in, cells out.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod approval;
+pub mod approval;
 mod changes;
 mod colours;
 mod doctor;
-mod driver;
+pub mod driver;
 mod every_action;
-mod fixture;
+pub mod fixture;
 mod fuzz;
 mod graph;
 mod guide;
@@ -25,7 +25,7 @@ mod play;
 mod pseudo;
 mod pty;
 mod pty_monkey;
-mod remedies;
+pub mod remedies;
 mod remedy_screens;
 mod screens;
 mod services;

@@ -49,6 +49,7 @@ pub fn proposal(id: u64, kind: ActionKind, risk: Risk) -> Proposal {
         resource: Resource::Cpu,
         changes: vec![change("replicas", Some("2"), Some("4"))],
         risk,
+        asked: false,
         why: Clean::new(
             "its CPU is throttled in 83 % of periods; four replicas bring each one back to its normal share",
         ),
@@ -318,7 +319,7 @@ pub fn armed_at(now: Timestamp) -> EngineEvent {
 /// What an engine tells when it is asked this.
 pub fn answer(ask: &Ask, now: Timestamp) -> Option<EngineEvent> {
     match ask {
-        Ask::Propose(_) => Some(proposed()),
+        Ask::Propose(_) | Ask::Try { .. } => Some(proposed()),
         Ask::Review(_) => Some(preview(Plan { expires: now + SignedDuration::from_secs(120), ..plan() })),
         Ask::Approve(_) => Some(told(Told::Operation(Arc::new(operation("op-1", 0))))),
         _ => None,

@@ -42,11 +42,19 @@ fn mark(c: &Pane<'_>, o: &Operation) -> (&'static str, Role) {
     match &o.outcome {
         _ if o.undone_by.is_some() => (s.unknown, Role::Muted),
         _ if o.reverted.is_some() => (s.burning, Role::Burning),
+        // It is there, and did not help: that is not good news.
+        Some(Outcome::Applied) if failed(c, o) => (s.burning, Role::Burning),
         Some(Outcome::Applied) => (s.ok, Role::Ok),
         Some(Outcome::NotApplied(_)) => (s.breached, Role::Burning),
         Some(Outcome::Unknown(_)) => (s.unknown, Role::Failure),
         None => (s.open, Role::Notice),
     }
+}
+
+/// Whether it did not help, as far as that was its purpose: taking something back is to help nothing.
+fn failed(c: &Pane<'_>, o: &Operation) -> bool {
+    let violated = o.verification.as_ref().is_some_and(|seen| seen.met == Some(false));
+    violated && c.state.ledger().undone(&o.id).is_none()
 }
 
 /// An operation in short.
@@ -55,7 +63,8 @@ pub(super) fn lines(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
     let text = Style::new();
     let outcome = format!("{sign} {}", words::outcome(o));
     let when = words::when(o.started, c.state.now);
-    let title = words::title(o.kind, &o.target);
+    let takes_back = if c.state.ledger().undone(&o.id).is_some() { "taking back " } else { "" };
+    let title = format!("{takes_back}{}", words::title(o.kind, &o.target));
     let taken = paint::width(&outcome) + 1;
     let parts = vec![
         Part::left(9, vec![span(outcome, c.style(role))]),
@@ -65,7 +74,7 @@ pub(super) fn lines(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
     ];
     let mut lines = vec![fit(parts, c.width, 1)];
     let change = words::changes(&o.changes, c.symbols.arrow);
-    let (result, role) = result(o);
+    let (result, role) = result(c, o);
     let inner = c.narrower(INDENT);
     let change_cells = (inner.width / 3).clamp(14, 26);
     let room = inner.width.saturating_sub(change_cells + 4 + paint::width(&result)).min(BAR);
@@ -90,18 +99,19 @@ pub(super) fn lines(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
 }
 
 /// What came of it, in a few words.
-fn result(o: &Operation) -> (String, Role) {
-    let measured = o
-        .verification
-        .as_ref()
-        .and_then(|v| Some((v.measured_ms.filter(|ms| ms.is_finite())?, v.hit, v.met)));
-    if let (Some((ms, hit, met)), None) = (measured, &o.undone_by) {
+fn result(c: &Pane<'_>, o: &Operation) -> (String, Role) {
+    let measured =
+        o.verification.as_ref().and_then(|v| Some((v.measured_ms.filter(|ms| ms.is_finite())?, v.hit)));
+    if let (Some((ms, hit)), None) = (measured, &o.undone_by) {
+        let violated = failed(c, o);
         let word = match hit {
-            Some(true) => ": as predicted",
-            Some(false) => ": not as predicted",
-            None => "",
+            // Whether the model was right matters less than that the users still wait.
+            _ if violated => ": still violated".to_owned(),
+            Some(true) => ": as predicted".to_owned(),
+            Some(false) => format!(": {} predicted", words::side(ms, false, o.forecast.as_ref())),
+            None => String::new(),
         };
-        let role = if met == Some(false) { Role::Over } else { Role::Ok };
+        let role = if violated { Role::Over } else { Role::Ok };
         return (format!("{}{word}", format::latency(Some(ms))), role);
     }
     match (&o.reverted, words::outcome_why(o), words::phase(&o.phase)) {
@@ -157,7 +167,8 @@ pub(super) fn details(c: &Pane<'_>, o: &Operation) -> Vec<Line<'static>> {
         field("note", note.as_str(), text);
     }
     if let (true, None, Some(key)) = (o.can_undo, &o.undone_by, key(Action::Undo)) {
-        field("undo", &format!("{key} shows what would take it back"), c.style(Role::Notice));
+        let why = if failed(c, o) { "it did not help: " } else { "" };
+        field("undo", &format!("{why}{key} shows what would take it back"), c.style(Role::Notice));
     }
     field("name", &o.id.to_string(), c.style(Role::Muted));
     lines
