@@ -133,7 +133,7 @@ fn latencies(
 ) -> candle_core::Result<()> {
     let own = own_surprise(model, &reference.calls, recent)?;
     let grown = match settings.has(Part::OwnTime) {
-        true => grown(&model.cbn, reference, recent),
+        true => grown(&model.cbn, &reference.own_times, &reference.calls, recent),
         false => Vec::new(),
     };
     let left = |j: usize| grown.get(j).and_then(Option::as_ref).map_or(0.0, |grown| grown.surprise);
@@ -262,4 +262,38 @@ pub fn column_name(column: &Column) -> Clean {
         (caller, callee) => format!(" {caller} → {callee}"),
     };
     Clean::new(&format!("{side} {quantile}{of}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_packets_matter_if_they_are_many_for_the_requests() {
+        let service = ServiceName::new("web");
+        let finding = |resource, observed| Finding {
+            entity: Entity::Service(service.clone()),
+            column: Column::Metric {
+                entity: Entity::Service(service.clone()),
+                feature: Clean::new("something"),
+                pool: Pool::Mean,
+            },
+            resource,
+            what: Clean::new("something"),
+            observed: Some(observed),
+            normal: Some(0.0),
+            surprise: 20.0,
+            tells: Some(if resource == Resource::Load { Tells::Use } else { Tells::Shortage }),
+            excess_ms: Vec::new(),
+        };
+        let of = |requests, lost| {
+            let findings = vec![finding(Resource::Load, requests), finding(Resource::Network, lost)];
+            let evidence =
+                Evidence { metrics: BTreeMap::from([(service.clone(), findings)]), ..Evidence::default() };
+            [7.0, 30.0].map(|unusual| loses_packets(&evidence, &service, unusual))
+        };
+        assert_eq!(of(58.0, 2.9), [true, false], "as far as it is unusual");
+        assert_eq!(of(58.0, 0.28), [false, false], "one call in two hundred");
+        assert!(!loses_packets(&Evidence::default(), &service, 7.0));
+    }
 }

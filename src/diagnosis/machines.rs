@@ -237,6 +237,24 @@ mod tests {
         assert!(squeezed_ones([20.0; 6]).is_empty());
     }
 
+    #[test]
+    fn who_takes_the_cpu_and_some_cache_is_no_reason_of_the_cache() {
+        let of = |cpu: (f64, f64)| {
+            let (placement, mut evidence) = evidence([cpu, cpu, cpu, (1.0, 1.0), (1.0, 1.0), (1.0, 1.0)]);
+            for service in ["a", "b", "c"] {
+                let findings = evidence.metrics.get_mut(&ServiceName::new(service)).unwrap();
+                let short = Finding { resource: Resource::Cache, surprise: 20.0, ..findings[1].clone() };
+                findings.push(short);
+            }
+            let pressure = evidence.metrics[&ServiceName::new("a")][1].clone();
+            evidence.nodes.insert(NodeName::new("node-1"), vec![Finding { surprise: 20.0, ..pressure }]);
+            odd(&placement, &evidence, 7.0).into_values().map(|machine| machine.resource).collect::<Vec<_>>()
+        };
+        assert_eq!(of((1.0, 20.0)), [Resource::Cpu], "they wait, and need no more than before");
+        assert_eq!(of((20.0, 20.0)), [Resource::Cache], "they need more for the same work");
+        assert_eq!(of((1.0, 1.0)), [Resource::Cache], "nobody waits");
+    }
+
     fn odd_ones(cpu: [(f64, f64); 6]) -> Vec<(String, Resource)> {
         let (placement, evidence) = evidence(cpu);
         let odd = odd(&placement, &evidence, 7.0);

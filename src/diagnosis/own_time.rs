@@ -1,10 +1,10 @@
 //! A service's own time: what is left of its latency without the calls it waits for.
 //!
-//! Quantiles do not subtract: where a service and its callee are slow at different moments, the difference
-//! is less than the service's own part; where it calls several at once, less still. So growth of the
-//! difference is a lower bound of the service's own doing, and one that needs no model: it holds however
-//! far both are beyond what was ever seen, where a decoder no longer knows which share of a caller's
-//! latency is its callees'.
+//! Quantiles do not subtract: where a service and its callee are slow at different moments, the difference of
+//! high quantiles is less than the service's own part; where it calls several at once, less still. So what the
+//! difference grows by there is the least that is the service's own doing, and no model is needed to say so,
+//! however far both are beyond what was ever seen: a decoder no longer knows there which share of a caller's
+//! latency is its callees'. In the middle it may be more: of several calls at once the slowest is waited for.
 
 use serde::{Deserialize, Serialize};
 
@@ -82,17 +82,9 @@ pub struct Grown {
     pub excess_ms: Vec<Vec<f32>>,
 }
 
-/// By how much own times grew in `recent`, by latency node; `None` for those without.
-pub fn grown(cbn: &Cbn, reference: &Reference, recent: &Frame) -> Vec<Option<Grown>> {
-    grown_beyond(cbn, &reference.own_times, &reference.calls, recent)
-}
-
-fn grown_beyond(
-    cbn: &Cbn,
-    own_times: &[Option<OwnTime>],
-    calls: &[Vec<f32>],
-    recent: &Frame,
-) -> Vec<Option<Grown>> {
+/// By how much own times grew in `recent`, by latency node; `None` for those without. What is usual, and
+/// `calls`, are those of the [`Reference`].
+pub fn grown(cbn: &Cbn, usual: &[Option<OwnTime>], calls: &[Vec<f32>], recent: &Frame) -> Vec<Option<Grown>> {
     let of = |(j, own): (usize, &Option<OwnTime>)| {
         let own = own.as_ref()?;
         let times = times(cbn, calls, recent, j)?;
@@ -106,7 +98,7 @@ fn grown_beyond(
         });
         Some(Grown { surprise: own.tail.surprise(mean), excess_ms: excess.collect() })
     };
-    own_times.iter().enumerate().map(of).collect()
+    usual.iter().enumerate().map(of).collect()
 }
 
 /// What of each latency is its owner's beyond doubt: the excess of [`grown`] where it is unusual.
@@ -120,7 +112,8 @@ pub fn beyond_doubt(
         return vec![None; cbn.latencies.len()];
     }
     let certain = |grown: Grown| (grown.surprise >= settings.unusual).then_some(grown.excess_ms);
-    grown(cbn, reference, recent).into_iter().map(|grown| grown.and_then(certain)).collect()
+    let grown = grown(cbn, &reference.own_times, &reference.calls, recent);
+    grown.into_iter().map(|grown| grown.and_then(certain)).collect()
 }
 
 /// What a latency consists of, milliseconds.
@@ -233,7 +226,7 @@ mod tests {
         let cbn = Cbn::build(&graph, history.columns.keys(), &history.placement);
         let calls = Vec::from_iter(cbn.latencies.iter().map(|node| vec![1.0; node.parents.len()]));
         let own = OwnTime::learn(&cbn, &calls, &history, 5);
-        let grown = grown_beyond(&cbn, &own, &calls, &frame(&[now; 5]));
+        let grown = super::grown(&cbn, &own, &calls, &frame(&[now; 5]));
         let web = Vec::from_iter(grown.into_iter().flatten());
         assert_eq!(web.len(), 1, "only web's server side waits for anybody");
         (web[0].surprise, web[0].excess_ms[1][0])

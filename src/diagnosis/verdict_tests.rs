@@ -285,3 +285,26 @@ fn the_way_to_the_users_is_told() {
     assert_eq!(path(5).len(), 3);
     assert!(super::path(&bed.model.cbn, &name(bed, 0), &name(bed, 5)).is_empty(), "nobody calls users");
 }
+
+#[test]
+fn those_to_blame_lead_whoever_is_merely_odd() {
+    let suspect = |service: &str, score: f64| Suspect {
+        service: ServiceName::new(service),
+        own: score,
+        symptom: 0.0,
+        measured: 0.0,
+        explained: 0.0,
+        score,
+        resources: Vec::new(),
+        node: None,
+        victims: Vec::new(),
+        reset: BTreeMap::new(),
+    };
+    let suspects = [suspect("odd", 90.0), suspect("slow", 40.0), suspect("fine", 1.0), suspect("also", 20.0)];
+    let order = |blamed: &[usize]| {
+        let ranking = ranking(&suspects, &scores(&suspects, blamed));
+        ranking.into_iter().map(|ranked| ranked.service.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(order(&[3, 1]), "slow also odd fine");
+    assert_eq!(order(&[]), "odd slow also fine");
+}

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use super::EvalError;
 use super::run::{Plan, Tell, each_case, ground_of};
 use super::score::{Score, named, score};
-use super::share::{interval, percent};
+use super::share::{count, interval, percent};
 use crate::diagnosis::Part;
 
 /// The diagnosis without something.
@@ -74,9 +74,6 @@ pub fn table(all: &[Ablation]) -> impl fmt::Display + '_ {
         for line in 0..lines {
             let line = Vec::from_iter(all.iter().filter_map(|ablation| ablation.without.get(line)));
             write!(f, "| {} |", line.first().map_or("", |without| word(&without.parts)))?;
-            let count = |scores: &[Score], which: fn(&Score) -> bool| {
-                scores.iter().filter(|score| which(score)).count()
-            };
             for without in &line {
                 write!(
                     f,
@@ -85,7 +82,7 @@ pub fn table(all: &[Ablation]) -> impl fmt::Display + '_ {
                 )?;
             }
             let scores = Vec::from_iter(line.iter().flat_map(|without| without.scores.iter().copied()));
-            let share = |which| percent(count(&scores, which), scores.len());
+            let share = |which: fn(&Score) -> bool| percent(count(&scores, which), scores.len());
             writeln!(
                 f,
                 " {} | {} | {} | {} |",

@@ -20,7 +20,7 @@ use super::EvalError;
 use super::ground::{END_S, Ground, HISTORY_S, moment};
 use super::run::{Plan, Tell, each_case, ground_of};
 use super::score::{Score, named, score};
-use super::share::{interval, percent};
+use super::share::{count, interval, percent};
 use super::variants::{Changed, SCENARIOS, Scenario};
 use crate::domain::{NoProgress, VerdictKind};
 use crate::engine::Learned;
@@ -201,8 +201,7 @@ pub fn table(all: &[Current]) -> impl fmt::Display + '_ {
 
 fn row(f: &mut fmt::Formatter<'_>, trial: &Trial, scratch_s: f64) -> fmt::Result {
     let Trial { scenario, way, minutes, seconds, in_all_s, unsure, scores } = trial;
-    let share =
-        |which: fn(&Score) -> bool| percent(scores.iter().filter(|score| which(score)).count(), scores.len());
+    let share = |which: fn(&Score) -> bool| percent(count(scores, which), scores.len());
     let times = if *seconds > 0.0 { format!("{:.1}", scratch_s / seconds) } else { "–".to_owned() };
     writeln!(
         f,

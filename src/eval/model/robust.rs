@@ -16,7 +16,7 @@ use super::case::Case;
 use super::ground::{Conditions, END_S, Ground, HISTORY_S, moment};
 use super::run::{Plan, Tell, each_case, ground_under};
 use super::score::{Score, named, score};
-use super::share::{interval, percent};
+use super::share::{count, interval, percent};
 use crate::domain::{Column, Verdict, VerdictKind};
 use crate::engine::Learned;
 
@@ -143,8 +143,8 @@ pub fn table(all: &[Robust]) -> impl fmt::Display + '_ {
         {
             let Condition { what, unsure, scores } = condition;
             let of = scores.len();
-            let count = |which: fn(&Score) -> bool| scores.iter().filter(|score| which(score)).count();
-            let (exact, services) = (count(|score| score.exact), count(|score| score.services));
+            let (exact, services) =
+                (count(scores, |score| score.exact), count(scores, |score| score.services));
             let (exact, services) = (interval(exact, of), percent(services, of));
             writeln!(f, "| `{app}` | {what} | {exact} | {services} | {} |", percent(*unsure, of))?;
         }
