@@ -153,12 +153,12 @@ impl<'a> Plain<'a> {
                 Some(reset) => towards(&kept, &(&self.fresh[j] * &scale)?, reset.share)?,
                 None => kept,
             };
-            let doubtful = self.own_ms[j].le(0.0)?;
             let stays = own.map_or(1.0, |reset| 1.0 - reset.share);
             let (whole, seen) = (decoded.mean.exp()?, &self.batch.y.ln[j]);
-            let least = (&whole + (&self.own_ms[j] * stays)?)?.log()?.minimum(seen)?;
+            let own_ms = (&self.own_ms[j] * stays)?;
+            let least = (&whole + &own_ms)?.log()?.minimum(seen)?;
             let free = (decoded.mean + residual)?;
-            let mut ln = doubtful.where_cond(&free, &free.maximum(&least)?)?;
+            let mut ln = own_ms.gt(0.0)?.where_cond(&free.maximum(&least)?, &free)?;
             // What callees take is measured, what metrics do to a latency is guessed: where both together
             // are more than was observed, it was less that the metrics did.
             if self.inherited[j].is_some() && stays > 0.0 {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::diagnosis::tail::Tail;
 use crate::diagnosis::testbed::{Bed, SPAN, bed};
 use crate::domain::{Entity, Party, Side};
 use crate::gvae::testbed::{Fault, call_rpc, service};
@@ -276,6 +277,30 @@ fn answers_are_those_of_the_reference() {
         let compared = agree(&bed.model, &bed.reference, &bed.kinds, &frame, bed.settings.samples);
         assert!(compared > 50, "{compared}");
     }
+}
+
+/// What a service takes by itself stays, whatever happens to its callees.
+#[test]
+fn own_time_beyond_doubt_stays() {
+    let bed = bed();
+    let frame = bed.broken(33, &[Fault::Channel(1, 90.0)]);
+    let mut reference = bed.reference.clone();
+    for own in reference.own_times.iter_mut().flatten() {
+        // As if nothing of it were usual.
+        own.usual.iter_mut().for_each(|usual| *usual = (-1e3, 1.0));
+        own.tail = Tail { threshold: 1e-3, excess: 1e-3 };
+    }
+    agree(&bed.model, &reference, &bed.kinds, &frame, bed.settings.samples);
+    let callee = normal(bed, bed.app.calls[1].callee);
+    let tails = [&bed.reference, &reference].map(|reference| {
+        let world = World::abduct(&bed.model, reference, &bed.kinds, &frame, &bed.settings).unwrap();
+        let prediction = world.predict(&callee).unwrap();
+        let touched = (0..prediction.touched.len()).filter(|j| prediction.touched[*j]);
+        touched
+            .map(|j| f64::from(median(&mut world.quantile_ms(&prediction, j, 0).unwrap()).unwrap()))
+            .sum::<f64>()
+    });
+    assert!(tails[1] > 1.02 * tails[0], "{tails:?}");
 }
 
 #[test]
